@@ -1,0 +1,47 @@
+# make demo     makes .venv, installs, runs the main job and shows what it does   (ARGS='--rate 100')
+# make test     the same install, runs the tests                                  (ARGS='-k fold')
+# make lint     style, types, import contracts, file sizes
+# make schemas  writes deploy/schemas from the contracts
+#
+# HEADRACE_TORCH_INDEX  address of a package index with CPU builds of torch; without it pip takes what its own
+#                       configuration finds first, which on Linux may be a build with gigabytes of CUDA.
+# EXTRA                 cpu (default) or gpu: which FAISS is installed.
+
+PYTHON ?= python3.11
+EXTRA ?= cpu
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(EXTRA)
+# Byte-compiling torch and transformers whole costs minutes on two cores; Python compiles what it imports.
+PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
+TORCH_INDEX := $(if $(HEADRACE_TORCH_INDEX),--extra-index-url $(HEADRACE_TORCH_INDEX))
+
+.PHONY: demo test lint schemas install clean
+
+demo: install
+	$(BIN)/headrace demo $(ARGS)
+
+test: install
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tests.file_sizes
+
+schemas: install
+	$(BIN)/python -m streams.contracts.schemas deploy/schemas
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml deploy/constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Headrace needs Python 3.11 or newer; name it with PYTHON=…" >&2; exit 2; }
+	@echo "Installing into $(VENV) (once, a few minutes) …" >&2
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --constraint deploy/constraints.txt $(TORCH_INDEX) --editable '.[$(EXTRA),dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,1 @@
+"""What it means: texts become unit vectors."""

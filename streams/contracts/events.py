@@ -1,0 +1,76 @@
+"""`clickstream.events.v1`: one thing that one user did. JSON, keyed by `user_id`."""
+
+from enum import StrEnum
+from math import isfinite
+
+import msgspec
+
+from streams.contracts.fields import Count, Identifier, Moment, Scalar, Text
+
+
+class EventType(StrEnum):
+    """What the user did. An unknown type is rejected, never guessed."""
+
+    IMPRESSION = "impression"
+    VIEW = "view"
+    CLICK = "click"
+    ADD_TO_CART = "add_to_cart"
+    PURCHASE = "purchase"
+    LIKE = "like"
+    DISLIKE = "dislike"
+    RATING = "rating"
+    SEARCH = "search"
+
+
+ITEMLESS = frozenset({EventType.SEARCH})
+"""Types that need no `item_id`."""
+
+
+class Event(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="schema_version",
+    tag=1,
+):
+    """One thing that one user did.
+
+    Attributes:
+        event_id: unique per event; a repeated id is the same event.
+        event_time: when it happened, by the producer's clock.
+        item_id: required by every type but `search`.
+        query: the words searched for; required by `search`.
+        value: required by `rating`; its scale is the setting `state.rating_scale`.
+        recommendation_id: the slate that this event answers, where the producer knows it.
+        anonymous_id: the visitor id from before the user was known.
+
+    Raises:
+        ValueError: a required field is missing or a number is not finite
+            (msgspec turns it into a `ValidationError` while decoding).
+    """
+
+    event_id: Identifier
+    event_type: EventType
+    user_id: Identifier
+    event_time: Moment
+    item_id: Identifier | None = None
+    session_id: Identifier | None = None
+    value: float | None = None
+    quantity: Count | None = None
+    query: Text | None = None
+    context: dict[str, Scalar] = msgspec.field(default_factory=dict)
+    recommendation_id: Identifier | None = None
+    anonymous_id: Identifier | None = None
+
+    def __post_init__(self) -> None:
+        if self.item_id is None and self.event_type not in ITEMLESS:
+            raise ValueError(f"event_type {self.event_type.value!r} needs an item_id")
+        if self.event_type is EventType.SEARCH and not self.query:
+            raise ValueError("event_type 'search' needs a query")
+        if self.event_type is EventType.RATING and self.value is None:
+            raise ValueError("event_type 'rating' needs a value")
+        if self.value is not None and not isfinite(self.value):
+            raise ValueError("value must be finite")
+        if self.event_time.year < 1990 or self.event_time.year > 2200:
+            raise ValueError("event_time must lie between 1990 and 2200")

@@ -1,0 +1,118 @@
+"""Clients of the broker, made from the settings in one place."""
+
+import logging
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streams.errors import BrokerError, SettingError
+from streams.settings import Settings
+
+_log = logging.getLogger("headrace.librdkafka")
+_EMBEDDED_CLUSTER = "mockCluster"
+_CONNECT_SECONDS = 10.0
+
+
+def producer(settings: Settings, **properties: Any) -> Producer:
+    """Return an idempotent producer that puts keys where Java's default partitioner puts them.
+
+    Raises:
+        SettingError: `kafka.bootstrap_servers` is empty or a property of `kafka.properties` is refused.
+    """
+    defaults = {
+        "acks": "all",
+        "enable.idempotence": True,
+        "compression.type": "zstd",
+        "linger.ms": 1,
+        "partitioner": "murmur2_random",
+        "delivery.timeout.ms": int(settings.loop.delivery_timeout_seconds * 1000),
+        "message.max.bytes": 4 * 1024 * 1024,
+    }
+    return _made(Producer, settings, defaults, properties)
+
+
+def consumer(settings: Settings, group: str | None, **properties: Any) -> Consumer:
+    """Return a consumer that reads committed records from the earliest on and commits nothing by itself.
+
+    Args:
+        group: its consumer group; None for a reader that assigns itself and has no offsets to keep.
+
+    Raises:
+        SettingError: as for `producer`.
+    """
+    defaults = {
+        "group.id": group or f"{settings.kafka.group_prefix}.reader.{settings.instance}",
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "isolation.level": "read_committed",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": int(settings.kafka.session_timeout_seconds * 1000),
+        "heartbeat.interval.ms": max(300, int(settings.kafka.session_timeout_seconds * 100)),
+        "fetch.wait.max.ms": 10,
+        "topic.metadata.refresh.interval.ms": 30_000,
+    }
+    return _made(Consumer, settings, defaults, properties)
+
+
+def admin(settings: Settings) -> AdminClient:
+    """Return an admin client; raises as `producer` does."""
+    return _made(AdminClient, settings, {}, {})
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Return whether the broker is the one that `headrace broker` runs; raises as `partition_count` does."""
+    return str(_metadata(settings, None).cluster_id or "").startswith(_EMBEDDED_CLUSTER)
+
+
+def partition_count(settings: Settings, topic: str) -> int:
+    """Return how many partitions `topic` has, 0 when there is no such topic.
+
+    Raises:
+        BrokerError: the broker does not answer.
+    """
+    found = _metadata(settings, topic).topics.get(topic)
+    return 0 if found is None or found.error is not None else len(found.partitions)
+
+
+def whole(topic: str, partitions: int, offset: int) -> list[TopicPartition]:
+    """Return every partition of `topic` at `offset` (a number, or one of confluent-kafka's OFFSET_ constants)."""
+    return [TopicPartition(topic, partition, offset) for partition in range(partitions)]
+
+
+def _metadata(settings: Settings, topic: str | None) -> Any:
+    client = admin(settings)
+    try:
+        return client.list_topics(topic=topic, timeout=_CONNECT_SECONDS)
+    except KafkaException as error:
+        raise BrokerError(
+            f"No broker answers at {settings.kafka.bootstrap_servers}: {error.args[0].str()}.",
+            "start it, or correct kafka.bootstrap_servers (HEADRACE_KAFKA__BOOTSTRAP_SERVERS).",
+        ) from None
+
+
+def _made(
+    kind: type[Any], settings: Settings, defaults: dict[str, Any], properties: dict[str, Any]
+) -> Any:
+    if not settings.kafka.bootstrap_servers:
+        raise SettingError(
+            "Setting kafka.bootstrap_servers is empty.",
+            "set HEADRACE_KAFKA__BOOTSTRAP_SERVERS to host:port of your Kafka, or run `headrace broker`.",
+        )
+    theirs = {name: value.get_secret_value() for name, value in settings.kafka.properties.items()}
+    config = {
+        "bootstrap.servers": settings.kafka.bootstrap_servers,
+        "client.id": f"headrace-{settings.instance}",
+        **defaults,
+        **{name.replace("_", "."): value for name, value in properties.items()},
+        **theirs,
+    }
+    try:
+        return kind(config, logger=_log)
+    except (KafkaException, TypeError, ValueError) as error:
+        reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+        raise SettingError(
+            f"Setting kafka.properties is refused by librdkafka: {reason}.",
+            "correct HEADRACE_KAFKA__PROPERTIES or `kafka.properties` in the YAML file.",
+        ) from None

@@ -1,0 +1,40 @@
+"""What the loop and the state plane measure. The stages are timed where they run: in `streams/loop.py`."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Histogram buckets, dense below the freshness goal of 0.1 s."""
+
+RECORDS = Counter(
+    "headrace_streams_records_total", "Records read from a source topic.", ["topic"]
+)
+REJECTED = Counter(
+    "headrace_streams_rejected_total", "Records sent whole to a dead-letter topic.", ["topic", "reason"]
+)
+OUTPUTS = Counter("headrace_streams_outputs_total", "Records delivered to a topic.", ["topic"])
+STAGE_SECONDS = Histogram(
+    "headrace_streams_stage_seconds",
+    "Time of one stage of one batch: decode, handle, deliver, commit.",
+    ["stage"],
+    buckets=SECONDS,
+)
+BATCH_RECORDS = Histogram(
+    "headrace_streams_batch_records",
+    "Records in a batch.",
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000),
+)
+LAG_RECORDS = Gauge(
+    "headrace_streams_lag_records", "Records of an owned partition not yet committed.", ["topic", "partition"]
+)
+LAG_SECONDS = Gauge(
+    "headrace_streams_lag_seconds",
+    "Age of the newest committed record of an owned partition while it has lag, by its CreateTime.",
+    ["topic", "partition"],
+)
+OWNED = Gauge("headrace_streams_owned_partitions", "Partitions that this worker owns.")
+RESTORED = Counter("headrace_streams_restored_records_total", "Records read back at assignment.", ["topic"])
+REKEYED = Counter(
+    "headrace_streams_rekeyed_total", "Records passed on because key or partition was not the user's."
+)
+STATES = Gauge("headrace_streams_users", "Users whose state this worker holds.")
+DUPLICATES = Counter("headrace_streams_duplicate_events_total", "Events that had been folded in before.")

@@ -1,0 +1,86 @@
+"""Makes the topics, and checks that they fit together."""
+
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import NewTopic
+
+from streams.errors import BrokerError
+from streams.kafka import admin, is_embedded, partition_count, producer
+from streams.settings import Settings
+from streams.topics import CATALOGUE, CLICKSTREAM, RECOMMENDATIONS, REKEYED, USER_STATE, all_topics
+
+_SECONDS = 30.0
+_CO_PARTITIONED = (CLICKSTREAM, REKEYED, USER_STATE, RECOMMENDATIONS, CATALOGUE)
+
+
+class Found(NamedTuple):
+    """A topic as it is on the broker; no partitions means that it is not there."""
+
+    name: str
+    partitions: int
+    cleanup: str
+
+
+def create_topics(settings: Settings, encoder_id: str) -> list[str]:
+    """Make the topics that are missing and return their names.
+
+    Raises:
+        BrokerError: the broker refuses one.
+    """
+    missing = [topic for topic in all_topics(encoder_id) if not _there(settings, topic.name)]
+    if not missing:
+        return []
+    if is_embedded(settings):
+        _touch(producer(settings), [topic.name for topic in missing])
+    else:
+        partitions, replicas = settings.topics.partitions, settings.topics.replication_factor
+        new = [NewTopic(topic.name, partitions, replicas, config=topic.config) for topic in missing]
+        for name, done in admin(settings).create_topics(new, operation_timeout=_SECONDS).items():
+            try:
+                done.result(_SECONDS)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise BrokerError(
+                        f"Topic {name} cannot be made: {error.args[0].str()}.",
+                        "correct topics.partitions or topics.replication_factor, or the broker's permissions.",
+                    ) from None
+    return [topic.name for topic in missing]
+
+
+def describe_topics(settings: Settings, encoder_id: str) -> list[Found]:
+    """Return every topic of ours as it is on the broker."""
+    found = admin(settings).list_topics(timeout=_SECONDS).topics
+    return [
+        Found(topic.name, len(found[topic.name].partitions) if topic.name in found else 0, topic.cleanup)
+        for topic in all_topics(encoder_id)
+    ]
+
+
+def co_partitions(settings: Settings) -> int:
+    """Return the number of partitions that all co-partitioned topics have.
+
+    Raises:
+        BrokerError: a topic is missing, or the numbers differ.
+    """
+    counts = {topic: partition_count(settings, topic) for topic in _CO_PARTITIONED}
+    missing = [topic for topic, count in counts.items() if count == 0]
+    if missing:
+        raise BrokerError(f"There is no topic {missing[0]}.", "run `headrace topics create`.")
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{topic} {count}" for topic, count in counts.items())
+        raise BrokerError(
+            f"Topics that belong together differ in their number of partitions: {told}.",
+            "make them again with one number; partition p must be the same users on all of them.",
+        )
+    return next(iter(counts.values()))
+
+
+def _there(settings: Settings, topic: str) -> bool:
+    return not is_embedded(settings) and partition_count(settings, topic) > 0
+
+
+def _touch(client: Producer, topics: list[str]) -> None:
+    """Ask the embedded broker for each topic's partitions: that makes it appear, with four of them."""
+    for topic in topics:
+        client.list_topics(topic, timeout=_SECONDS)

@@ -1,0 +1,97 @@
+"""Reading topics outside a consumer group: once to the end, or whole and for ever."""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message, TopicPartition
+
+from streams import metrics
+from streams.errors import BrokerError
+from streams.kafka import consumer, partition_count, whole
+from streams.settings import Settings
+
+_log = structlog.get_logger()
+Apply = Callable[[int, bytes, bytes | None], None]
+"""Takes partition, key and value (None for a deletion) of one record, in the partition's order."""
+
+
+def read_to_end(settings: Settings, topic: str, partitions: Sequence[int], apply: Apply) -> int:
+    """Read partitions of a compacted topic from their beginning to their end and return the records read.
+
+    Records without a key are passed over: a compacted topic of ours has none.
+    """
+    if not partitions:
+        return 0
+    reader = consumer(settings, None)
+    reader.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
+    left, read = set(partitions), 0
+    try:
+        while left:
+            # poll, then drain: consume(n, t) alone would sit out its time at the end of the topic.
+            first = reader.poll(1.0)
+            for message in (first, *reader.consume(10_000, 0)) if first is not None else ():
+                if _usable(message, left) and message.key() is not None:
+                    apply(message.partition(), message.key(), message.value())
+                    read += 1
+    finally:
+        reader.close()
+    metrics.RESTORED.labels(topic).inc(read)
+    _log.info("restored", topic=topic, partitions=list(partitions), records=read)
+    return read
+
+
+class WholeTopic:
+    """Follows every partition of a topic, in the thread that calls `poll`.
+
+    Args:
+        apply: called for every record that has a key.
+
+    Attributes:
+        offsets: next offset of each partition, by number; what was applied lies before it.
+    """
+
+    def __init__(self, settings: Settings, topic: str, apply: Apply) -> None:
+        count = partition_count(settings, topic)
+        if count == 0:
+            raise BrokerError(f"There is no topic {topic}.", "run `headrace topics create`.")
+        self.topic = topic
+        self.offsets = [0] * count
+        self._apply = apply
+        self._left = set(range(count))
+        self._reader = consumer(settings, None)
+        self._reader.assign(whole(topic, count, OFFSET_BEGINNING))
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether every partition was read to its end at least once."""
+        return not self._left
+
+    def poll(self, most: int = 1_000, wait_seconds: float = 0.0) -> int:
+        """Apply up to `most` records that are there, waiting at most `wait_seconds` for the first."""
+        applied = 0
+        for message in self._reader.consume(most, wait_seconds):
+            if not _usable(message, self._left):
+                continue
+            self.offsets[message.partition()] = message.offset() + 1
+            if message.key() is not None:
+                self._apply(message.partition(), message.key(), message.value())
+                applied += 1
+        return applied
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._reader.close()
+
+
+def _usable(message: Message, left: set[int]) -> bool:
+    """Return whether this is a record; the end of a partition is taken out of `left`."""
+    error = message.error()
+    if error is None:
+        return True
+    if error.code() == KafkaError._PARTITION_EOF:
+        left.discard(message.partition())
+    elif error.fatal():
+        raise BrokerError(f"The broker refuses this reader: {error.str()}.", "read the broker's log.")
+    else:
+        _log.warning("reader", error=error.str())
+    return False

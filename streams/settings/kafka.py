@@ -1,0 +1,69 @@
+"""Settings of the broker connection, the topics and the loop."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from streams.settings.section import Section
+
+
+def _as_librdkafka_reads(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+Property = Annotated[SecretStr, BeforeValidator(_as_librdkafka_reads)]
+
+
+class KafkaSettings(Section):
+    """How to reach the broker."""
+
+    bootstrap_servers: str = ""
+    """`host:port[,host:port]` of the brokers. Empty: `headrace demo` starts the embedded broker,
+    every other command stops and asks for it."""
+    group_prefix: str = "headrace"
+    """Consumer groups are called `<prefix>.<worker>`."""
+    session_timeout_seconds: float = Field(default=6.0, gt=0)
+    """A worker that is silent for longer loses its partitions."""
+    properties: Mapping[str, Property] = Field(default_factory=dict)
+    """Any librdkafka property, passed through as it is (SASL, TLS, buffers). Its values are never logged."""
+
+
+class TopicSettings(Section):
+    """How `headrace topics create` makes topics."""
+
+    partitions: int = Field(default=4, ge=1)
+    """Partitions of every user-keyed and item-keyed topic; they must be equal (checked at start)."""
+    replication_factor: int = Field(default=1, ge=1)
+    """Replicas of every partition; 3 in production."""
+
+
+class LoopSettings(Section):
+    """How much a worker takes at once."""
+
+    batch_records: int = Field(default=2_000, ge=1)
+    """Most records of one batch."""
+    poll_seconds: float = Field(default=0.1, gt=0, le=5)
+    """Longest wait for the first record of a batch."""
+    delivery_timeout_seconds: float = Field(default=30.0, gt=0)
+    """A record that is not delivered by then ends the worker, with nothing committed."""
+
+
+class HttpSettings(Section):
+    """Where `/livez`, `/readyz` and `/metrics` listen."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; `0.0.0.0` in a container."""
+    port: int = Field(default=9464, ge=0, le=65_535)
+    """Port to listen on; 0 lets the system choose (the log tells which)."""
+
+
+class LogSettings(Section):
+    """How a process speaks."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is written."""
+    format: Literal["json", "console"] = "json"
+    """`json` is one object a line, `console` is for eyes."""

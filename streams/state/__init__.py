@@ -1,0 +1,1 @@
+"""Per-user state: a pure fold, and the transform that runs it."""

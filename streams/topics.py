@@ -1,0 +1,75 @@
+"""Every topic: its name, how it is cleaned, how long it is kept. The one table that `topics create` reads."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+CLICKSTREAM = "clickstream.events.v1"
+REKEYED = "clickstream.rekeyed.v1"
+CATALOGUE = "catalog.items.v1"
+USER_STATE = "user.state.v1"
+USER_VECTORS = "user.vectors.v1"
+RECOMMENDATIONS = "recommendations.v1"
+MODELS = "models.v1"
+
+Cleanup = Literal["delete", "compact", "compact,delete"]
+_DAY = timedelta(days=1)
+_DEAD_LETTER_MAX_BYTES = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Topic:
+    """How one topic is made.
+
+    Attributes:
+        retention: how long records are kept; None for as long as their key's newest.
+        max_message_bytes: largest record; a dead letter is larger than any source's.
+    """
+
+    name: str
+    cleanup: Cleanup
+    retention: timedelta | None
+    max_message_bytes: int = 1024 * 1024
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Return the topic's settings in Kafka's own names."""
+        config = {
+            "cleanup.policy": self.cleanup,
+            "max.message.bytes": str(self.max_message_bytes),
+            "message.timestamp.type": "CreateTime",
+        }
+        if self.retention is not None:
+            config["retention.ms"] = str(self.retention // timedelta(milliseconds=1))
+        return config
+
+
+def item_vectors(encoder_id: str) -> str:
+    """Return the topic that holds the item vectors of one encoder."""
+    return f"item.vectors.v1.{encoder_id}"
+
+
+def dead_letters(topic: str) -> str:
+    """Return the topic that takes the records of `topic` which cannot be used."""
+    return f"{topic}.dlq"
+
+
+def all_topics(encoder_id: str) -> tuple[Topic, ...]:
+    """Return every topic that this version reads or writes, dead letters last."""
+    sources = (
+        Topic(CLICKSTREAM, "delete", 7 * _DAY),
+        Topic(REKEYED, "delete", 7 * _DAY),
+        Topic(CATALOGUE, "compact", None),
+    )
+    derived = (
+        Topic(USER_STATE, "compact", None),
+        Topic(item_vectors(encoder_id), "compact", None),
+        Topic(USER_VECTORS, "compact", None),
+        Topic(RECOMMENDATIONS, "compact,delete", 7 * _DAY),
+        Topic(MODELS, "compact", None),
+    )
+    read = (*sources, derived[0])
+    letters = (
+        Topic(dead_letters(topic.name), "delete", 30 * _DAY, _DEAD_LETTER_MAX_BYTES) for topic in read
+    )
+    return (*sources, *derived, *letters)

@@ -1,0 +1,193 @@
+"""The main job on the generated sample, workers as separate processes, on the embedded broker and real Kafka."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from encoder.identity import encoder_id
+from streams.contracts import Event, EventType, Item, Recommendation
+from streams.kafka import producer
+from streams.provision import create_topics
+from streams.reading import read_to_end
+from streams.settings import Settings, load_settings
+from streams.settings.tree import variable_of
+from streams.topics import CLICKSTREAM, dead_letters
+from workers.datasets.contract import Dataset
+from workers.datasets.sample import load, planted_theme, theme_of
+from workers.demo.catalogue import load_catalogue
+from workers.demo.processes import Processes
+from workers.publisher import Publisher
+from workers.slates import Slates
+from workers.train import train_and_announce
+
+WORKERS = ("state", "embedding", "ranking")
+SECONDS = 120.0
+TRAINING = {"epochs": 6, "width": 32}
+BAD = (
+    b"",
+    b"{",
+    b"not json",
+    b"\xff\xfe\x00",
+    b"[1, 2]",
+    b'{"event_id": "e"}',
+    b'{"event_id":"b7","event_type":"teleport","user_id":"u","item_id":"i","event_time":"2024-01-01T00:00:00Z"}',
+    b'{"event_id":"b8","event_type":"view","user_id":"u","event_time":"2024-01-01T00:00:00Z"}',
+    b'{"event_id":"b9","event_type":"view","user_id":"u","item_id":"i","event_time":"yesterday"}',
+    b'{"event_id":"b10","event_type":"rating","value":99,"user_id":"u","item_id":"i",'
+    b'"event_time":"2024-01-01T00:00:00Z"}',
+    b'{"schema_version":9,"event_id":"b11","event_type":"view","user_id":"u","item_id":"i",'
+    b'"event_time":"2024-01-01T00:00:00Z"}',
+)
+
+
+class Service:
+    """The running workers, and what a user of them has: a producer and a consumer."""
+
+    def __init__(self, settings: Settings, processes: Processes, dataset: Dataset) -> None:
+        self.settings = settings
+        self.processes = processes
+        self.dataset = dataset
+        self.publisher = Publisher(settings)
+        self.slates = Slates(settings)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Read slates until `holds`."""
+        deadline = time.monotonic() + SECONDS
+        while not holds():
+            self.slates.read(0.05)
+            self.processes.check()
+            assert time.monotonic() < deadline, "the slates did not come"
+
+    def newest(self, user_id: str) -> Recommendation | None:
+        return self.slates.newest.get(user_id)
+
+    def items_of(self, user_id: str) -> list[str]:
+        slate = self.newest(user_id)
+        return [] if slate is None else [item.item_id for item in slate.items]
+
+    def send(self, events: list[Event]) -> None:
+        """Send events and wait until the newest slate of each user answers their last one."""
+        last: dict[str, tuple[int, int]] = {}
+        for event in events:
+            user = event.user_id
+            self.publisher.event(
+                event, lambda part, offset, _, user=user: last.__setitem__(user, (part, offset))
+            )
+        self.publisher.flush()
+
+        def answered() -> bool:
+            found = {user: self.newest(user) for user in last}
+            return all(
+                slate is not None and (slate.source.partition, slate.source.offset) >= last[user]
+                for user, slate in found.items()
+            )
+
+        self.until(answered)
+
+
+@pytest.fixture
+def service(broker: str, tmp_path: Path) -> Iterator[Service]:
+    """Yield the whole service with a model that was trained on the older half of the sample."""
+    dataset = load()
+    settings = load_settings(
+        kafka={"bootstrap_servers": broker, "group_prefix": tmp_path.name},
+        training={**TRAINING, "directory": str(tmp_path / "models")},
+    )
+    encoder = encoder_id(settings.encoder)
+    create_topics(settings, encoder)
+    environment = {
+        variable_of("kafka.bootstrap_servers"): broker,
+        variable_of("kafka.group_prefix"): tmp_path.name,
+    }
+    with Processes(tmp_path, restart_workers=False) as processes:
+        for name in WORKERS:
+            processes.start_worker(name, environment)
+        load_catalogue(settings, Publisher(settings), dataset.items, encoder, lambda _: processes.check())
+        train_and_announce(settings, dataset.events[: len(dataset.events) // 2], lambda _: None)
+        for name in WORKERS:
+            processes.wait_for(name, lambda name=name: processes.get(name, "/readyz") is not None, SECONDS)
+        yield Service(settings, processes, dataset)
+
+
+def test_clicks_become_slates_that_follow_tastes_and_catalogue_and_no_bad_byte_is_lost(
+    service: Service,
+) -> None:
+    _planted_tastes_are_found(service)
+    _a_user_without_history_gets_popular_items_and_is_told_so(service)
+    _withdrawn_items_leave_the_standing_slates(service)
+    _bad_bytes_arrive_whole_in_the_dead_letter_topic(service)
+
+
+def _planted_tastes_are_found(service: Service) -> None:
+    newer = list(service.dataset.events[-1_500:])
+    service.send(newer)
+    users = {event.user_id for event in newer}
+    fits = [
+        theme_of(item) == planted_theme(user) for user in users for item in service.items_of(user)
+    ]
+    assert len(fits) > 5 * len(users)
+    assert sum(fits) / len(fits) > 0.5, "one of eight themes would be right by chance in .125"
+
+
+def _a_user_without_history_gets_popular_items_and_is_told_so(service: Service) -> None:
+    service.send([_event("stranger", EventType.SEARCH, None)])
+    slate = service.newest("stranger")
+    assert slate is not None
+    assert len(slate.items) == service.settings.ranking.slate_length
+    assert all({"no_history", "popular"} <= {why.code for why in item.reasons} for item in slate.items)
+
+
+def _withdrawn_items_leave_the_standing_slates(service: Service) -> None:
+    held = [item for user in service.slates.newest for item in service.items_of(user)]
+    deleted, sold_out = sorted(set(held), key=held.count)[-2:]
+    by_id = {item.item_id: item for item in service.dataset.items}
+    service.publisher.delete_item(deleted)
+    gone = by_id[sold_out]
+    service.publisher.item(Item(item_id=gone.item_id, title=gone.title, available=False))
+    service.publisher.flush()
+    users = list(service.slates.newest)
+
+    def left() -> bool:
+        return not any({deleted, sold_out} & set(service.items_of(user)) for user in users)
+
+    service.until(left)
+    assert all(service.items_of(user) for user in users)
+
+
+def _bad_bytes_arrive_whole_in_the_dead_letter_topic(service: Service) -> None:
+    client = producer(service.settings)
+    for number, value in enumerate(BAD):
+        client.produce(CLICKSTREAM, key=f"bad{number}", value=value, headers={"trace": b"\x00\x01"})
+    client.produce(CLICKSTREAM, key="tombstone", value=None)
+    client.flush(30)
+    service.send([_event("after", EventType.VIEW, service.dataset.items[0].item_id)])
+    letters: dict[bytes, bytes | None] = {}
+
+    def complete() -> bool:
+        read_to_end(
+            service.settings,
+            dead_letters(CLICKSTREAM),
+            range(4),
+            lambda _, key, value: letters.__setitem__(key, value),
+        )
+        return len(letters) == len(BAD) + 1
+
+    service.until(complete)
+    assert letters == {b"tombstone": None} | {f"bad{n}".encode(): value for n, value in enumerate(BAD)}
+
+
+def _event(user_id: str, kind: EventType, item_id: str | None) -> Event:
+    now = datetime.now(UTC)
+    query = "something new" if kind is EventType.SEARCH else None
+    return Event(
+        event_id=f"{user_id}-{json.dumps(kind)}-{now.timestamp()}",
+        event_type=kind,
+        user_id=user_id,
+        item_id=item_id,
+        event_time=now,
+        query=query,
+    )

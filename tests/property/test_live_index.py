@@ -1,0 +1,260 @@
+"""The live index against a dictionary, under any writes, searches and compactions, and under threads."""
+
+import threading
+import time
+from collections.abc import Iterator
+from unittest.mock import patch
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from index.contract import Keys, Vectors
+from index.exact import ExactIndex
+from index.live import LiveIndex
+from index.main_tier import MainTier
+from streams.settings.ranking import IndexSettings
+
+WIDTH = 8
+TINY = IndexSettings(fresh_capacity=2)
+"""Two rows: one fault seeded into the sketch of this index was found with no larger fresh tier."""
+KEYS = st.integers(0, 25)
+SEEDS = st.integers(0, 60)
+WRITES = st.lists(st.tuples(KEYS, st.none() | SEEDS), max_size=6)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> None:
+    faiss.omp_set_num_threads(1)
+
+
+def vector(seed: int) -> npt.NDArray[np.float32]:
+    """Return float32 (WIDTH,), of any length."""
+    return np.random.default_rng(seed).standard_normal(WIDTH).astype(np.float32)
+
+
+class LiveIndexMachine(RuleBasedStateMachine):
+    """Compaction runs only where a rule says so; the background thread is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.index = LiveIndex(WIDTH, TINY)
+        self.index.close()
+        self.model: dict[int, npt.NDArray[np.float32]] = {}
+
+    @rule(batch=st.lists(st.tuples(KEYS, SEEDS), min_size=1, max_size=9))
+    def upsert(self, batch: list[tuple[int, int]]) -> None:
+        self.index.upsert([key for key, _ in batch], np.stack([vector(seed) for _, seed in batch]))
+        self.model |= {key: vector(seed) for key, seed in batch}
+
+    @rule(keys=st.lists(KEYS, max_size=5))
+    def remove(self, keys: list[int]) -> None:
+        assert self.index.remove(keys) == len({key for key in keys if key in self.model})
+        for key in keys:
+            self.model.pop(key, None)
+
+    @rule()
+    def compact(self) -> None:
+        self.index.compact()
+
+    @rule(writes=WRITES)
+    def compact_while_writes_land_between_cut_and_swap(self, writes: list[tuple[int, int | None]]) -> None:
+        build = self.index._build
+
+        def build_late(keys: Keys, vectors: Vectors, before: MainTier | None = None) -> MainTier:
+            for key, seed in writes:
+                if seed is None:
+                    self.remove([key])
+                else:
+                    self.upsert([(key, seed)])
+            return build(keys, vectors, before)
+
+        with patch.object(self.index, "_build", build_late):
+            self.index.compact()
+
+    @rule(writes=WRITES)
+    def fail_to_compact(self, writes: list[tuple[int, int | None]]) -> None:
+        with patch.object(self.index, "_build", side_effect=MemoryError), pytest.raises(MemoryError):
+            self.index.compact()
+
+    @rule(query=st.integers(100, 130), k=st.integers(1, 30), exclude=st.lists(KEYS, max_size=6))
+    def search(self, query: int, k: int, exclude: list[int]) -> None:
+        found = self.index.search(vector(query)[None], k, exclude)
+        scores = {key: float(row @ vector(query)) for key, row in self.model.items() if key not in exclude}
+        keys = [key for key in found.keys[0].tolist() if key >= 0]
+        assert len(set(keys)) == len(keys) == min(k, len(scores))
+        best = found.scores[0, : len(keys)]
+        np.testing.assert_allclose(best, [scores[key] for key in keys], atol=1e-5)
+        np.testing.assert_allclose(best, sorted(scores.values(), reverse=True)[:k], atol=1e-5)
+
+    @invariant()
+    def it_holds_what_was_written(self) -> None:
+        assert len(self.index) == len(self.model)
+        assert all((key in self.index) == (key in self.model) for key in range(0, 26, 5))
+
+
+LiveIndexMachine.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestLiveIndex = LiveIndexMachine.TestCase
+
+
+def rows(count: int, width: int, seed: int = 0) -> Vectors:
+    """Return float32 (count, width) in 100 clusters, of lengths between ½ and 2."""
+    generator = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).standard_normal((100, width))
+    points = centres[generator.integers(100, size=count)] + 0.5 * generator.standard_normal((count, width))
+    points *= generator.uniform(0.5, 2, (count, 1)) / np.linalg.norm(points, axis=1, keepdims=True)
+    return points.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[LiveIndex]:
+    settings = IndexSettings(exact_below=1_000, recall_target=0.95, fresh_capacity=256)
+    index = LiveIndex.built(range(20_000), rows(20_000, 32), settings)
+    yield index
+    index.close()
+
+
+def recall(index: LiveIndex, held: dict[int, npt.NDArray[np.float32]]) -> float:
+    """Return recall@10 of 200 queries against exact search."""
+    queries = rows(200, 32, seed=5)
+    oracle = ExactIndex(32)
+    oracle.upsert(list(held), np.stack(list(held.values())))
+    truth = oracle.search(queries, 10).keys
+    found = index.search(queries, 10).keys
+    return float(np.mean([np.isin(one, other).mean() for one, other in zip(truth, found, strict=True)]))
+
+
+def test_an_approximate_main_tier_finds_what_it_was_calibrated_to_find(large: LiveIndex) -> None:
+    assert recall(large, dict(enumerate(rows(20_000, 32)))) >= 0.90
+
+
+def test_its_scores_are_exact_inner_products(large: LiveIndex) -> None:
+    queries = rows(5, 32, seed=6)
+    found = large.search(queries, 10)
+    held = rows(20_000, 32)
+    exact = np.einsum("nkd,nd->nk", held[found.keys], queries)
+    np.testing.assert_allclose(found.scores, exact, rtol=1e-5, atol=1e-6)
+
+
+def test_it_fills_every_place_even_when_its_probed_lists_do_not(large: LiveIndex) -> None:
+    queries = rows(2, 32, seed=7)
+    keep = large.search(queries[:1], 20_000).keys[0][-50:]
+    found = large.search(queries, 60, exclude=np.setdiff1d(np.arange(20_000), keep))
+    assert all(set(row[:50].tolist()) == set(keep.tolist()) for row in found.keys)
+    assert (found.keys[:, 50:] == -1).all()
+
+
+def test_recall_survives_writes_and_compaction() -> None:
+    settings = IndexSettings(exact_below=1_000, recall_target=0.95, fresh_capacity=256)
+    held = dict(enumerate(rows(3_000, 32)))
+    index = LiveIndex.built(list(held), np.stack(list(held.values())), settings)
+    index.remove(range(500))
+    for key in range(500):
+        del held[key]
+    fresh = rows(2_000, 32, seed=8)
+    index.upsert(range(2_000, 4_000), fresh)
+    held |= dict(zip(range(2_000, 4_000), fresh, strict=True))
+    index.close()
+    assert recall(index, held) >= 0.90
+    index.compact()
+    assert len(index) == len(held)
+    assert recall(index, held) >= 0.90
+
+
+def settle(index: LiveIndex) -> None:
+    """Wait for the background compaction, if one was asked for."""
+    thread = index._compactor._thread
+    if thread is not None:
+        thread.join(timeout=60)
+
+
+def test_compaction_starts_by_itself_when_sealed_tiers_pile_up() -> None:
+    index = LiveIndex(WIDTH, IndexSettings(fresh_capacity=16))
+    index.upsert(range(200), np.stack([vector(seed) for seed in range(200)]))
+    settle(index)
+    assert len(index._tiers.sealed) < 4
+    assert index._tiers.main.count >= 64
+    assert len(index) == 200
+
+
+def test_a_failed_compaction_is_logged_and_the_next_one_is_tried(caplog: pytest.LogCaptureFixture) -> None:
+    index = LiveIndex(WIDTH, IndexSettings(fresh_capacity=2))
+    with patch.object(index, "_build", side_effect=MemoryError("no room")):
+        index.upsert(range(20), np.stack([vector(seed) for seed in range(20)]))
+        settle(index)
+    assert "no room" in caplog.text
+    assert index._tiers.main.count == 0
+    index.upsert([20], vector(20)[None])
+    settle(index)
+    assert index._tiers.main.count >= 20
+    assert len(index.search(vector(0)[None], 21).keys[0]) == len(index) == 21
+
+
+def test_beside_writes_and_compaction_nothing_vanishes_and_nothing_comes_back() -> None:
+    seconds, width, keys, steady = 3.0, 16, 1_500, 100
+    held = rows(keys, width)
+    index = LiveIndex(width, IndexSettings(fresh_capacity=256))
+    index.upsert(range(keys), held)
+    removed: list[float | None] = [None] * keys
+    wrong: list[str] = []
+    searches = [0, 0]
+    stop = threading.Event()
+
+    def read(reader: int) -> None:
+        generator = np.random.default_rng(reader)
+        try:
+            while not stop.is_set():
+                began = time.perf_counter()
+                # Keys below `steady` are overwritten all the time with the same vector, and never removed.
+                key = int(generator.integers(keys if generator.random() < 0.5 else steady))
+                found = index.search(held[key][None] * 10, keys).keys[0]
+                got = set(found.tolist()) - {-1}
+                if len(got) < (found >= 0).sum():
+                    wrong.append("a key came twice")
+                if missing := set(range(steady)) - got:
+                    wrong.append(f"{missing} vanished")
+                for ghost in got:
+                    gone = removed[ghost]
+                    if gone is not None and gone < began:
+                        wrong.append(f"{ghost} came back")
+                if any(steadfast not in index for steadfast in range(0, steady, 7)):
+                    wrong.append("a held key was denied")
+                searches[reader] += 1
+        except Exception as error:
+            wrong.append(repr(error))
+
+    readers = [threading.Thread(target=read, args=(reader,)) for reader in range(2)]
+    for reader in readers:
+        reader.start()
+    generator = np.random.default_rng(3)
+    end = time.monotonic() + seconds
+    writes = 0
+    while time.monotonic() < end:
+        key = int(generator.integers(steady, keys))
+        if generator.random() < 0.5:
+            removed[key] = None
+            index.upsert([key], held[key][None])
+        else:
+            index.remove([key])
+            removed[key] = time.perf_counter()
+        key = int(generator.integers(steady))
+        index.upsert([key], held[key][None])
+        writes += 2
+        if writes % 200 == 0:
+            time.sleep(0.002)  # As a worker does between batches; a writer that never rests starves its readers.
+    stop.set()
+    for reader in readers:
+        reader.join()
+    index.close()
+    assert not wrong, wrong[:5]
+    assert min(searches) > 0
+    assert writes > 256  # The fresh tier was sealed at least once.

@@ -1,0 +1,139 @@
+"""A bundle is whole or refused, and is announced under its own hash."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from streams.errors import DataError
+from streams.settings.ranking import TrainingSettings
+from streams.settings.state import RatingScale
+from workers.ranking.model.bundle import Bundle
+from workers.ranking.model.catalogue import HALF_LIFE_MS, count_items
+from workers.ranking.model.manifest import DataFacts
+from workers.ranking.model.serving import Model
+from workers.ranking.model.towers import Shape, TwoTowers
+from workers.ranking.registry import Announcements, announcement, load_announced
+
+SHAPE = Shape(text_dimension=8, known_items=3, width=8, layers=1, heads=2, history_length=4)
+
+
+def make_bundle(seed: int = 0, day: int = 1) -> Bundle:
+    rows, times_ms = np.array([0, 0, 2]), np.array([0, HALF_LIFE_MS, HALF_LIFE_MS])
+    return Bundle.of(
+        TwoTowers(SHAPE, seed=seed),
+        count_items(["a", "b", "c"], rows, times_ms, HALF_LIFE_MS),
+        encoder_id="words",
+        rating_scale=RatingScale(low=0, high=10),
+        settings=TrainingSettings(),
+        data=DataFacts(
+            first_event_ms=0,
+            last_event_ms=HALF_LIFE_MS,
+            interactions=3,
+            users=1,
+            ignored={},
+            sha256="0" * 64,
+        ),
+        metrics={"validation_ndcg_at_10": 0.25},
+        created_at=datetime(2026, 1, day, tzinfo=UTC),
+    )
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    make_bundle().save(tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def test_loaded_bundle_is_the_saved_one(directory: Path) -> None:
+    saved, loaded = make_bundle(), Bundle.load(directory, encoder_id="words", text_dimension=8)
+    assert loaded.manifest == saved.manifest
+    assert loaded.items.item_ids == ("a", "b", "c")
+    np.testing.assert_allclose(loaded.items.popularity, [1.5, 0, 1])
+    assert loaded.items.counts.tolist() == [2, 0, 1]
+    assert all(torch.equal(loaded.weights[name], weight) for name, weight in saved.weights.items())
+    assert Model(loaded).rating_scale == RatingScale(low=0, high=10)
+
+
+def test_version_names_what_was_learned_and_not_when() -> None:
+    assert make_bundle(day=1).version == make_bundle(day=2).version
+    assert make_bundle(seed=0).version != make_bundle(seed=1).version
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "items.msgpack", "manifest.json"])
+def test_any_flipped_byte_is_refused(name: str, directory: Path) -> None:
+    path = directory / name
+    whole = path.read_bytes()
+    draws = np.random.default_rng(0)
+    for place in {0, len(whole) - 1, *draws.integers(len(whole), size=60).tolist()}:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(draws.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="Operator action"):
+            Bundle.load(directory)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "items.msgpack", "manifest.json"])
+def test_missing_or_cut_file_is_refused(name: str, directory: Path) -> None:
+    path = directory / name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError):
+        Bundle.load(directory)
+    path.unlink()
+    with pytest.raises(DataError, match="cannot be read"):
+        Bundle.load(directory)
+
+
+def test_another_encoder_or_dimension_is_refused(directory: Path) -> None:
+    with pytest.raises(DataError, match="encoder words, not of other"):
+        Bundle.load(directory, encoder_id="other")
+    with pytest.raises(DataError, match="8 numbers, not of 9"):
+        Bundle.load(directory, text_dimension=9)
+
+
+def test_saving_again_is_harmless_and_over_another_bundle_is_refused(directory: Path) -> None:
+    make_bundle().save(directory)
+    with pytest.raises(DataError, match="cannot be written"):
+        make_bundle(seed=1).save(directory)
+    assert Bundle.load(directory).version == make_bundle().version
+    assert [path.name for path in directory.parent.iterdir()] == ["bundle"]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_announced_bundle_is_found_in_any_order_of_records(directory: Path, backwards: bool) -> None:
+    bundle = make_bundle()
+    records = announcement(bundle, directory.as_uri(), "shop")
+    heard = Announcements("shop")
+    for key, value in reversed(records) if backwards else records:
+        assert heard.champion is None
+        heard.apply(key, value)
+    assert heard.champion is not None
+    assert load_announced(heard.champion, "words", 8).version == bundle.version
+
+
+def test_other_names_withdrawn_and_unreadable_announcements_do_not_serve(directory: Path) -> None:
+    (version_key, version), (alias_key, alias) = announcement(make_bundle(), directory.as_uri(), "shop")
+    heard, other = Announcements("shop"), Announcements("other")
+    for key, value in ((version_key, version), (alias_key, alias), (alias_key, b"{"), (b"\xff", b"\xff")):
+        heard.apply(key, value)
+        other.apply(key, value)
+    assert other.champion is None
+    assert heard.champion is not None
+    heard.apply(version_key, None)
+    assert heard.champion is None
+
+
+def test_bundle_that_is_not_the_announced_one_is_refused(directory: Path) -> None:
+    def announced(bundle: Bundle, uri: str) -> None:
+        heard = Announcements("shop")
+        for key, value in announcement(bundle, uri, "shop"):
+            heard.apply(key, value)
+        assert heard.champion is not None
+        load_announced(heard.champion, "words", 8)
+
+    with pytest.raises(DataError, match="not the one announced"):
+        announced(make_bundle(day=2), directory.as_uri())
+    with pytest.raises(DataError, match="no file:// address"):
+        announced(make_bundle(), "s3://bucket/bundle")

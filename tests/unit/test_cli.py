@@ -1,0 +1,106 @@
+"""The command line as a person meets it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from streams.errors import BrokerError, DataError, SettingError, Transient
+from workers.cli.app import app, exit_code, main
+
+COMMANDS = [
+    ["demo"], ["broker"], ["worker"], ["train"], ["topics", "create"], ["topics", "list"], ["items", "load"],
+    ["items", "delete"], ["events", "produce"], ["recommendations", "get"], ["recommendations", "tail"],
+]  # fmt: skip
+NEED_A_BROKER = [
+    ["worker", "state"], ["train"], ["topics", "list"], ["topics", "create"], ["items", "load", "sample"],
+    ["items", "delete", "1"], ["events", "produce", "-"], ["recommendations", "get", "1"],
+    ["recommendations", "tail"],
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("HEADRACE_"):
+            monkeypatch.delenv(name)
+    # Set and removed through monkeypatch, so that what the options set is taken back too.
+    for name in ("HEADRACE_KAFKA__BOOTSTRAP_SERVERS", "HEADRACE_CONFIG"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["headrace", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return int(caught.value.code or 0)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help(command: list[str]) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage: headrace" in result.output.replace("root", "headrace")
+
+
+@pytest.mark.parametrize("command", NEED_A_BROKER, ids=" ".join)
+def test_a_command_without_a_broker_says_so_in_one_line(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, *command) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "kafka.bootstrap_servers" in said
+    assert "HEADRACE_KAFKA__BOOTSTRAP_SERVERS" in said
+
+
+def test_a_wrong_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEADRACE_LOOP__BATCH_RECORDS", "many")
+    assert ended(monkeypatch, "topics", "list") == 2
+    assert "loop.batch_records" in capsys.readouterr().err
+
+
+def test_an_unknown_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEADRACE_KAFKA__BOOTSTRAP_SERVER", "localhost:9092")
+    assert ended(monkeypatch, "topics", "list") == 2
+    assert "HEADRACE_KAFKA__BOOTSTRAP_SERVER is no setting" in capsys.readouterr().err
+
+
+def test_a_missing_configuration_file_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ended(monkeypatch, "--config", "/no/such.yaml", "topics", "list") == 2
+
+
+def test_a_wrong_value_in_the_configuration_file_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "headrace.yaml"
+    path.write_text("ranking:\n  slate_length: 0\n")
+    assert ended(monkeypatch, "--config", str(path), "topics", "list") == 2
+    assert "ranking.slate_length" in capsys.readouterr().err
+
+
+def test_exit_codes_tell_what_to_do() -> None:
+    errors = [SettingError("p", "a"), DataError("p", "a"), BrokerError("p", "a"), Transient("p")]
+    assert [exit_code(error) for error in errors] == [2, 3, 4, 5]
+
+
+def test_a_summary_that_cannot_be_written_is_refused_before_the_demo_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, "demo", "--json", "/no/such/folder/out.json") == 2
+    assert "/no/such/folder" in capsys.readouterr().err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys, workers.cli.app; sys.exit(len({'torch', 'faiss', 'confluent_kafka'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=120, check=False).returncode == 0

@@ -1,0 +1,1 @@
+"""What to show: the processes, the ranking pipeline, and the command line."""

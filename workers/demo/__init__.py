@@ -1,0 +1,1 @@
+"""`headrace demo`: the main job end to end, measured on real data."""

@@ -1,0 +1,113 @@
+"""The embedding worker's transform: catalogue in, one vector an item out, encoded only when its text changed."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from encoder.contract import Encoder
+from encoder.identity import content_hash
+from encoder.texts import item_text
+from streams.clock import to_ms
+from streams.codec import SCHEMA_VERSION, decode_item, decode_item_vector, encode_msgpack
+from streams.contracts import Item, ItemVector, Output, Record, Rejected
+from streams.reading import read_to_end
+from streams.settings import Settings
+from streams.store import PartitionStore
+from streams.topics import CATALOGUE, item_vectors
+
+
+class Change(NamedTuple):
+    """An item as it is from now on; `item` is None when it was deleted."""
+
+    partition: int
+    key: bytes
+    item: Item | None
+
+
+class EmbeddingTransform:
+    """Keeps `item.vectors.v1.<encoder id>` in step with the catalogue, partition by partition."""
+
+    sources = (CATALOGUE,)
+
+    def __init__(self, settings: Settings, encoder: Encoder) -> None:
+        self._settings = settings
+        self._encoder = encoder
+        self._topic = item_vectors(encoder.id)
+        self._store = PartitionStore()
+
+    def decode(self, record: Record) -> Change | Rejected:
+        """Return the change, or why the record holds none."""
+        if record.key is None:
+            return Rejected(record, "keyless", "a catalogue record needs its item_id as key")
+        if record.value is None:
+            return Change(record.partition, record.key, None)
+        try:
+            item = decode_item(record.value)
+        except msgspec.ValidationError as error:
+            return Rejected(record, "invalid", str(error))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Rejected(record, "malformed", str(error))
+        if item.item_id.encode() != record.key:
+            return Rejected(record, "key_mismatch", f"the key is not the item_id {item.item_id!r}")
+        return Change(record.partition, record.key, item)
+
+    def handle(self, batch: Sequence[Change]) -> Iterable[Output]:
+        """Return the newest version of every item of the batch; texts that did not change are not encoded."""
+        newest = {(change.partition, change.key): change.item for change in batch}
+        texts = {
+            place: item_text(item, self._settings.encoder.item_template)
+            for place, item in newest.items()
+            if item is not None
+        }
+        vectors = self._vectors(texts)
+        outputs = []
+        for place, item in newest.items():
+            value = None if item is None else encode_msgpack(_message(item, *vectors[place]))
+            self._store.put(*place, value)
+            outputs.append(Output(self._topic, *place, value))
+        return outputs
+
+    def tick(self) -> Iterable[Output]:
+        """Return nothing: all that this worker writes is caused by a record."""
+        return ()
+
+    def assigned(self, partitions: Sequence[int]) -> None:
+        """Read the vectors of these partitions back, so that unchanged texts are not encoded again."""
+        self._store.open(partitions)
+        read_to_end(self._settings, self._topic, partitions, self._store.put)
+
+    def revoked(self, partitions: Sequence[int]) -> None:
+        """Forget the vectors of these partitions."""
+        self._store.drop(partitions)
+
+    def _vectors(self, texts: dict[tuple[int, bytes], str]) -> dict[tuple[int, bytes], tuple[bytes, bytes]]:
+        """Return (vector, content hash) by place, taken from the store where the text is the same."""
+        found, missing = {}, []
+        for place, text in texts.items():
+            digest = content_hash(text)
+            stored = self._store.get(*place)
+            known = decode_item_vector(stored) if stored is not None else None
+            if known is not None and known.content_hash == digest:
+                found[place] = (known.vector, digest)
+            else:
+                missing.append((place, text, digest))
+        encoded = self._encoder.encode_documents([text for _, text, _ in missing])
+        for (place, _, digest), vector in zip(missing, encoded, strict=True):
+            found[place] = (vector.astype(np.dtype("<f4")).tobytes(), digest)
+        return found
+
+
+def _message(item: Item, vector: bytes, digest: bytes) -> ItemVector:
+    return ItemVector(
+        schema_version=SCHEMA_VERSION,
+        item_id=item.item_id,
+        vector=vector,
+        content_hash=digest,
+        title=item.title,
+        categories=item.categories,
+        price=item.price,
+        available=item.available,
+        expires_at_ms=None if item.expires_at is None else to_ms(item.expires_at),
+    )

@@ -1,0 +1,90 @@
+"""What each worker process does, from its settings to its loop. `headrace worker NAME` runs one of these."""
+
+from typing import Any, Literal
+
+import structlog
+
+from encoder.identity import encoder_id
+from streams.clock import sleep_seconds
+from streams.delivery import AtLeastOnce
+from streams.kafka import consumer, is_embedded, producer
+from streams.loop import Loop, Transform
+from streams.provision import co_partitions
+from streams.settings import Settings
+from streams.state.transform import StateTransform
+from workers.http import Health
+from workers.shutdown import Stop
+
+WorkerName = Literal["state", "embedding", "ranking"]
+_log = structlog.get_logger()
+_CACHED_TEXTS = 10_000
+_FOLLOW_SECONDS = 0.02
+
+
+def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health) -> None:
+    """Run one worker until `stop` is requested; the batch in hand is finished and committed first.
+
+    Raises:
+        Fatal: something that an operator has to change.
+        Transient: a batch could not be made permanent; a restart reads it again.
+    """
+    partitions = co_partitions(settings)
+    if is_embedded(settings):
+        _log.warning("embedded broker: at least once, in memory, nothing is kept")
+    match name:
+        case "state":
+            _run(name, StateTransform(settings, partitions), settings, stop, health)
+        case "embedding":
+            from encoder.deduplicating import DeduplicatingEncoder
+            from encoder.loading import load_encoder
+            from workers.embedding import EmbeddingTransform
+
+            encoder = DeduplicatingEncoder(load_encoder(settings.encoder), _CACHED_TEXTS)
+            _run(name, EmbeddingTransform(settings, encoder), settings, stop, health)
+        case "ranking":
+            _run_ranking(settings, stop, health)
+
+
+def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
+    import torch
+
+    from workers.ranking.transform import RankingTransform
+    from workers.ranking.world import World
+
+    torch.set_num_threads(1)  # batches are small; a second thread costs more than it brings
+    health.expect("index", "model", "assigned")
+    world = World(settings, encoder_id(settings.encoder))
+    try:
+        while not stop.requested and (world.generation is None or not world.caught_up):
+            world.follow()
+            health.set("index", world.caught_up)
+            health.set("model", world.generation is not None)
+            health.beat()
+            sleep_seconds(_FOLLOW_SECONDS)
+        if not stop.requested:
+            health.set("index", True)
+            health.set("model", True)
+            _run("ranking", RankingTransform(settings, world), settings, stop, health)
+    finally:
+        world.close()
+
+
+def _run(
+    name: WorkerName, transform: Transform[Any], settings: Settings, stop: Stop, health: Health
+) -> None:
+    health.set("assigned", False)
+    reader = consumer(settings, f"{settings.kafka.group_prefix}.{name}")
+    delivery = AtLeastOnce(reader, producer(settings), settings.loop.delivery_timeout_seconds)
+    loop = Loop(
+        transform,
+        reader,
+        delivery,
+        settings.loop,
+        on_assignment=lambda _: health.set("assigned", True),
+    )
+
+    def stopped() -> bool:
+        health.beat()
+        return stop.requested
+
+    loop.run(stopped)

@@ -1,0 +1,110 @@
+"""The items as ranking sees them: one row an item, columns of everything that stages read."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.contracts import ItemVector
+from streams.errors import DataError
+
+Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+_NEVER_MS = np.iinfo(np.int64).max
+_FIRST_CAPACITY = 1_024
+
+
+class Entry(NamedTuple):
+    """What is shown to a person."""
+
+    item_id: str
+    title: str
+
+
+class Catalogue:
+    """A growing table of items. A row is given once and never to another item.
+
+    A deleted item keeps its row and vector (histories still speak of it) and is not live.
+
+    Attributes:
+        dimension: of a text vector; 0 until the first item is put.
+        text_vectors: float32 (capacity, dimension).
+        available: bool (capacity,); false for sold out and for deleted items.
+        expires_at_ms: int64 (capacity,), milliseconds since the epoch.
+    """
+
+    def __init__(self) -> None:
+        self.dimension = 0
+        self.text_vectors = np.zeros((_FIRST_CAPACITY, 0), np.float32)
+        self.available = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self.expires_at_ms = np.full(_FIRST_CAPACITY, _NEVER_MS, np.int64)
+        self._entries: list[Entry] = []
+        self._rows: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        """Return the rows that were given, deleted items included."""
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    def __getitem__(self, row: int) -> Entry:
+        return self._entries[row]
+
+    def row(self, item_id: str) -> int | None:
+        """Return the row of an item, or None when it was never in the catalogue."""
+        return self._rows.get(item_id)
+
+    def rows(self, item_ids: Iterable[str]) -> Rows:
+        """Return the rows, int64 (m,), of those of `item_ids` that are known, in their order."""
+        found = (self._rows.get(item_id) for item_id in item_ids)
+        return np.fromiter((row for row in found if row is not None), np.int64)
+
+    def put(self, item: ItemVector) -> int:
+        """Insert or overwrite an item and return its row.
+
+        Raises:
+            DataError: its vector has another dimension than those before it.
+        """
+        vector = np.frombuffer(item.vector, np.dtype("<f4"))
+        if not self.dimension:
+            self.dimension = vector.size
+            self.text_vectors = np.zeros((_FIRST_CAPACITY, vector.size), np.float32)
+        if vector.size != self.dimension:
+            raise DataError(
+                f"Item {item.item_id!r} has a vector of {vector.size} numbers among vectors of {self.dimension}.",
+                "delete the item vector topic and let the embedding worker fill it again.",
+            )
+        row = self._rows.setdefault(item.item_id, len(self._entries))
+        entry = Entry(item.item_id, item.title)
+        if row == len(self._entries):
+            self._entries.append(entry)
+            self._grow()
+        self._entries[row] = entry
+        self.text_vectors[row] = vector
+        self.available[row] = item.available
+        self.expires_at_ms[row] = _NEVER_MS if item.expires_at_ms is None else item.expires_at_ms
+        return row
+
+    def delete(self, item_id: str) -> int | None:
+        """Take an item out of every later slate and return its row, or None when it was not there."""
+        row = self._rows.get(item_id)
+        if row is not None:
+            self.available[row] = False
+        return row
+
+    def live(self, now_ms: int) -> Mask:
+        """Return which rows may be shown at `now_ms`, bool (len,)."""
+        count = len(self)
+        shown: Mask = self.available[:count] & (self.expires_at_ms[:count] > now_ms)
+        return shown
+
+    def _grow(self) -> None:
+        capacity = len(self.available)
+        if len(self._entries) <= capacity:
+            return
+        more = np.zeros((capacity, self.dimension), np.float32)
+        self.text_vectors = np.concatenate([self.text_vectors, more])
+        self.available = np.concatenate([self.available, np.zeros(capacity, np.bool_)])
+        self.expires_at_ms = np.concatenate([self.expires_at_ms, np.full(capacity, _NEVER_MS)])

@@ -1,0 +1,78 @@
+"""A model, the catalogue as that model sees it, and the index over it: one generation, swapped as one."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from index.live import LiveIndex
+from streams.settings import Settings
+from workers.ranking.catalogue import Catalogue, Rows
+from workers.ranking.lookalikes import Lookalikes
+from workers.ranking.model.serving import Model
+
+Vectors = npt.NDArray[np.float32]
+
+
+class Generation:
+    """Everything that depends on one model. Made whole from the catalogue, then kept in step with it.
+
+    Attributes:
+        item_matrix: float32 (capacity, width); a row is an item's learned vector.
+        popularity: float32 (capacity,); decayed interactions at the end of the model's data.
+        index: holds the rows that are available, by inner product.
+    """
+
+    def __init__(self, model: Model, catalogue: Catalogue, settings: Settings) -> None:
+        self.model = model
+        self.catalogue = catalogue
+        self._counts = dict(zip(model.item_ids, model.popularity.tolist(), strict=True))
+        count = len(catalogue)
+        capacity = len(catalogue.available)
+        self.item_matrix = np.zeros((capacity, model.width), np.float32)
+        self.popularity = np.zeros(capacity, np.float32)
+        self._fill(np.arange(count))
+        rows = np.flatnonzero(catalogue.available[:count])
+        self.index = LiveIndex.built(rows, self.item_matrix[rows], settings.index)
+        self.lookalikes = Lookalikes(model.version, model.width, settings.index)
+        self._popular: Rows | None = None
+
+    def refresh(self, rows: Sequence[int]) -> None:
+        """Bring the learned vectors and the index up to date for rows that were put or deleted."""
+        if not len(rows):
+            return
+        self._grow()
+        unique = np.unique(np.asarray(rows, np.int64))
+        self._fill(unique)
+        here = self.catalogue.available[unique]
+        self.index.upsert(unique[here], self.item_matrix[unique[here]])
+        self.index.remove(unique[~here])
+        self._popular = None
+
+    @property
+    def popular(self) -> Rows:
+        """Return the rows with any popularity, most popular first, int64."""
+        if self._popular is None:
+            counts = self.popularity[: len(self.catalogue)]
+            order = np.argsort(-counts, kind="stable")
+            self._popular = order[counts[order] > 0]
+        return self._popular
+
+    def close(self) -> None:
+        """Stop the threads of its indexes."""
+        self.index.close()
+        self.lookalikes.close()
+
+    def _fill(self, rows: Rows) -> None:
+        if not len(rows):
+            return
+        ids = [self.catalogue[row].item_id for row in rows.tolist()]
+        self.item_matrix[rows] = self.model.project(ids, self.catalogue.text_vectors[rows])
+        self.popularity[rows] = [self._counts.get(item_id, 0.0) for item_id in ids]
+
+    def _grow(self) -> None:
+        missing = len(self.catalogue.available) - len(self.item_matrix)
+        if missing > 0:
+            more = np.zeros((missing, self.model.width), np.float32)
+            self.item_matrix = np.concatenate([self.item_matrix, more])
+            self.popularity = np.concatenate([self.popularity, np.zeros(missing, np.float32)])

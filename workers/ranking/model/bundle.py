@@ -1,0 +1,179 @@
+"""A trained model as a directory that is whole or is refused.
+
+<directory>/
+├── model.safetensors    weights of both towers, float32
+├── items.msgpack        ids of the known items and their popularity
+└── manifest.json        SHA-256 of the two, encoder, shape, settings, data, metrics; sealed itself
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Self
+
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as write_tensors
+from torch import Tensor
+
+from streams.errors import DataError
+from streams.settings.ranking import TrainingSettings
+from streams.settings.state import RatingScale
+from workers.ranking.model import catalogue
+from workers.ranking.model.catalogue import KnownItems
+from workers.ranking.model.manifest import RETRAIN, DataFacts, Manifest, parse, seal
+from workers.ranking.model.towers import TwoTowers
+
+WEIGHTS_FILE: Final = "model.safetensors"
+ITEMS_FILE: Final = "items.msgpack"
+MANIFEST_FILE: Final = "manifest.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A model, whole.
+
+    Attributes:
+        manifest: what it is and fits.
+        weights: of `TwoTowers`, by parameter name.
+        items: what it knows by id.
+    """
+
+    manifest: Manifest
+    weights: Mapping[str, Tensor]
+    items: KnownItems
+
+    @classmethod
+    def of(
+        cls,
+        towers: TwoTowers,
+        items: KnownItems,
+        *,
+        encoder_id: str,
+        rating_scale: RatingScale,
+        settings: TrainingSettings,
+        data: DataFacts,
+        metrics: dict[str, float],
+        created_at: datetime,
+    ) -> Self:
+        """Return the bundle of trained towers."""
+        weights = {name: tensor.detach().clone() for name, tensor in towers.state_dict().items()}
+        files = {name: _sha256(content) for name, content in _contents(weights, items).items()}
+        manifest = seal(
+            encoder_id=encoder_id,
+            shape=towers.shape,
+            rating_scale=rating_scale,
+            files=files,
+            settings=settings,
+            data=data,
+            metrics=metrics,
+            created_at=created_at,
+        )
+        return cls(manifest, weights, items)
+
+    @property
+    def version(self) -> str:
+        """Return 12 hexadecimal digits; equal for equal weights, items, settings and data."""
+        return self.manifest.version
+
+    def save(self, directory: Path) -> None:
+        """Write the bundle; `directory` appears with all of it or not at all.
+
+        Steps: (1) write and sync each file in a hidden directory beside it, (2) sync that directory,
+        (3) rename it, (4) sync the parent, so that the new name outlives a crash.
+
+        Raises:
+            DataError: `directory` holds something else already, or cannot be written.
+        """
+        contents = _contents(self.weights, self.items) | {MANIFEST_FILE: self.manifest.to_json()}
+        try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            hidden = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+            try:
+                for name, content in contents.items():  # (1)
+                    with (hidden / name).open("wb") as file:
+                        file.write(content)
+                        file.flush()
+                        os.fsync(file.fileno())
+                hidden.chmod(0o755)
+                _sync(hidden)  # (2)
+                hidden.rename(directory)  # (3)
+                _sync(directory.parent)  # (4)
+            except BaseException:
+                shutil.rmtree(hidden, ignore_errors=True)
+                raise
+        except OSError as error:
+            if directory.is_dir() and _holds(directory, self.version):
+                return
+            raise DataError(
+                f"The model bundle cannot be written to {directory}: {error.strerror}.",
+                "name a directory that does not exist yet, on a disk with room.",
+            ) from None
+
+    @classmethod
+    def load(
+        cls, directory: Path, *, encoder_id: str | None = None, text_dimension: int | None = None
+    ) -> Self:
+        """Return the bundle in `directory`.
+
+        Args:
+            directory: what `save` wrote.
+            encoder_id: the encoder in use; None takes any.
+            text_dimension: numbers in that encoder's vectors; None takes any.
+
+        Raises:
+            DataError: a file is missing or differs by a byte, or the bundle was trained on text vectors
+                of another encoder or dimension.
+        """
+        manifest = parse(_read(directory / MANIFEST_FILE), str(directory))
+        if encoder_id is not None and manifest.encoder_id != encoder_id:
+            raise DataError(
+                f"The model bundle {directory} was trained on text vectors of the encoder "
+                f"{manifest.encoder_id}, not of {encoder_id}.",
+                "train again with the encoder in use, or set the encoder that the bundle names.",
+            )
+        if text_dimension is not None and manifest.tower_shape.text_dimension != text_dimension:
+            raise DataError(
+                f"The model bundle {directory} takes text vectors of {manifest.tower_shape.text_dimension} "
+                f"numbers, not of {text_dimension}.",
+                "train again with the encoder in use.",
+            )
+        contents = {name: _read(directory / name) for name in (WEIGHTS_FILE, ITEMS_FILE)}
+        for name, content in contents.items():
+            if _sha256(content) != manifest.files.get(name):
+                raise DataError(f"{directory / name} is damaged: its SHA-256 is not the manifest's.", RETRAIN)
+        return cls(manifest, read_tensors(contents[WEIGHTS_FILE]), catalogue.unpack(contents[ITEMS_FILE]))
+
+
+def _contents(weights: Mapping[str, Tensor], items: KnownItems) -> dict[str, bytes]:
+    return {WEIGHTS_FILE: write_tensors(dict(weights)), ITEMS_FILE: catalogue.pack(items)}
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.", RETRAIN) from None
+
+
+def _holds(directory: Path, version: str) -> bool:
+    try:
+        return Bundle.load(directory).version == version
+    except DataError:
+        return False
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,122 @@
+"""The model as the ranking worker uses it: arrays in, arrays out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from streams.errors import DataError
+from streams.settings.state import RatingScale
+from workers.ranking.model.bundle import Bundle
+from workers.ranking.model.histories import HistoryBatch
+from workers.ranking.model.manifest import RETRAIN
+from workers.ranking.model.towers import UNKNOWN, TwoTowers
+
+Vectors = npt.NDArray[np.float32]
+
+
+class Model:
+    """Both towers of a bundle, in float32: bfloat16 would let a score move by 1e-2 with its batch.
+
+    Raises:
+        DataError: the bundle's weights do not fit its shape or this version of Headrace.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        manifest = bundle.manifest
+        self._towers = TwoTowers(manifest.tower_shape)
+        try:
+            self._towers.load_state_dict(dict(bundle.weights))
+        except RuntimeError:
+            raise DataError(
+                f"The weights of the model {bundle.version} do not fit this version of Headrace.", RETRAIN
+            ) from None
+        self._towers.eval()
+        self._identities = {item_id: row + 1 for row, item_id in enumerate(bundle.items.item_ids)}
+        self._bundle = bundle
+
+    @property
+    def version(self) -> str:
+        """Return the bundle's version."""
+        return self._bundle.version
+
+    @property
+    def encoder_id(self) -> str:
+        """Return the encoder whose text vectors `project` takes."""
+        return self._bundle.manifest.encoder_id
+
+    @property
+    def text_dimension(self) -> int:
+        """Return the numbers in a text vector."""
+        return self._towers.shape.text_dimension
+
+    @property
+    def width(self) -> int:
+        """Return the numbers in an item or user vector."""
+        return self._towers.shape.width
+
+    @property
+    def history_length(self) -> int:
+        """Return the most events that `user_vectors` reads of a history."""
+        return self._towers.shape.history_length
+
+    @property
+    def rating_scale(self) -> RatingScale:
+        """Return the scale that `signal_of` was given in training."""
+        return self._bundle.manifest.rating_scale
+
+    @property
+    def item_ids(self) -> tuple[str, ...]:
+        """Return the items that the model knows by id; it takes any other by its text alone."""
+        return self._bundle.items.item_ids
+
+    @property
+    def popularity(self) -> Vectors:
+        """Return float32 (len(item_ids),): events that count half after 7 days, when training ended."""
+        return self._bundle.items.popularity
+
+    @torch.inference_mode()
+    def project(self, item_ids: Sequence[str], text_vectors: Vectors) -> Vectors:
+        """Return item vectors, float32 (n, width), each independent of the others.
+
+        Args:
+            item_ids: n ids.
+            text_vectors: float32 (n, text_dimension).
+
+        Raises:
+            ValueError: the shapes differ.
+        """
+        if text_vectors.shape != (expected := (len(item_ids), self.text_dimension)):
+            raise ValueError(f"text_vectors are {text_vectors.shape}, expected {expected}")
+        identities = [self._identities.get(item_id, UNKNOWN) for item_id in item_ids]
+        text = torch.from_numpy(np.require(text_vectors, np.float32, ["C", "W"]))
+        vectors: Vectors = self._towers.item(text, torch.tensor(identities, dtype=torch.int64)).numpy()
+        return vectors
+
+    @torch.inference_mode()
+    def user_vectors(self, item_matrix: Vectors, histories: HistoryBatch) -> Vectors:
+        """Return user vectors, float32 (n, width); an item's score is their inner product.
+
+        A vector depends on its own history only (to 1e-5). An empty history has the zero vector.
+
+        Args:
+            item_matrix: float32 (m, width), rows made by `project`.
+            histories: of `build_histories`, with rows of `item_matrix`.
+
+        Raises:
+            ValueError: the shapes differ, or a history is longer than `history_length`.
+        """
+        count, longest = histories.rows.shape
+        if item_matrix.ndim != 2 or item_matrix.shape[1] != self.width:
+            raise ValueError(f"item_matrix is {item_matrix.shape}, expected (m, {self.width})")
+        if longest > self.history_length:
+            raise ValueError(f"a history has {longest} events, the model reads {self.history_length}")
+        if count == 0 or longest == 0:
+            return np.zeros((count, self.width), dtype=np.float32)
+        signals, gaps, lengths = (torch.from_numpy(column) for column in histories[1:])
+        # Indexed by numpy, which copies: the matrix itself may be a read-only memory map.
+        states = self._towers.user(torch.from_numpy(item_matrix[histories.rows]), signals, gaps)
+        newest = states[torch.arange(count), (lengths - 1).clamp(min=0)]
+        users: Vectors = (newest * (lengths > 0)[:, None]).numpy()
+        return users

@@ -1,0 +1,164 @@
+"""The two towers: items and users become vectors whose inner product is an item's score.
+
+The shape is SASRec's (Kang and McAuley, ICDM 2018) with text in the item tower, a learned bias by
+distance instead of positions, and the time between events. Sizes and choices were measured on MovieLens-100K.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from workers.ranking.model.dropout import ByteDropout
+from workers.ranking.model.signals import GAPS, SIGNALS
+
+UNKNOWN = 0
+"""The identity of an item that the model was not trained on; the k-th known item has identity k + 1."""
+
+
+class Shape(NamedTuple):
+    """Sizes of the towers; a bundle's weights fit exactly one shape.
+
+    Attributes:
+        text_dimension: numbers in an item's text vector.
+        known_items: items with an embedding of their own.
+        width: numbers in a user or item vector.
+        layers: causal layers of the user tower.
+        heads: attention heads of a layer; divides `width`.
+        history_length: most events of a history.
+    """
+
+    text_dimension: int
+    known_items: int
+    width: int
+    layers: int
+    heads: int
+    history_length: int
+
+
+class ItemTower(nn.Module):
+    """LayerNorm(W · (centred, scaled text vector) + identity); an unknown item is its text alone.
+
+    Centring matters: text vectors of one language model share a large mean, and the mean of a user's text
+    vectors ranks at NDCG@10 .041 with it taken off and .015 without.
+    """
+
+    def __init__(self, shape: Shape, id_dropout: float, draws: np.random.Generator) -> None:
+        super().__init__()
+        self.text_mean: Tensor
+        self.text_scale: Tensor
+        self.register_buffer("text_mean", torch.zeros(shape.text_dimension))
+        self.register_buffer("text_scale", torch.ones(()))
+        self.text = nn.Linear(shape.text_dimension, shape.width)
+        self.identity = nn.Embedding(shape.known_items + 1, shape.width, padding_idx=UNKNOWN)
+        self.norm = nn.LayerNorm(shape.width)
+        self.id_dropout = ByteDropout(id_dropout, draws)
+
+    def centre_on(self, text_vectors: Tensor) -> None:
+        """Take mean and spread from the catalogue's text vectors, float32 (n, text_dimension)."""
+        self.text_mean.copy_(text_vectors.mean(0))
+        spread = (text_vectors - self.text_mean).square().mean().sqrt()
+        self.text_scale.copy_(1 / spread.clamp(min=1e-6))
+
+    def forward(self, text_vectors: Tensor, identities: Tensor) -> Tensor:
+        """Return float32 (n, width) of text vectors (n, text_dimension) and identities int64 (n,)."""
+        text = self.text((text_vectors - self.text_mean) * self.text_scale)
+        identity = self.identity(identities)
+        if self.training:  # drop whole identities, unscaled: the sum must also work without them
+            identity = identity * self.id_dropout.keep(len(identity), 1)
+        vectors: Tensor = self.norm(text + identity)
+        return vectors
+
+
+class CausalLayer(nn.Module):
+    """One pre-norm transformer layer in which an event sees itself and what came before."""
+
+    def __init__(self, shape: Shape, dropout: ByteDropout) -> None:
+        super().__init__()
+        width, self.heads = shape.width, shape.heads
+        self.attention_norm = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.attention_out = nn.Linear(width, width)
+        self.distance_bias = nn.Embedding(shape.history_length, shape.heads)
+        self.feed_norm = nn.LayerNorm(width)
+        self.feed_in = nn.Linear(width, 4 * width)
+        self.feed_out = nn.Linear(4 * width, width)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor, distances: Tensor, future: Tensor) -> Tensor:
+        """Return (b, l, width) of `x` (b, l, width); `distances` int64 and `future` bool are (l, l)."""
+        drop = self.dropout
+        x = x + drop(self.attention_out(self._attend(self.attention_norm(x), distances, future)))
+        return x + drop(self.feed_out(drop(functional.gelu(self.feed_in(self.feed_norm(x))))))
+
+    def _attend(self, x: Tensor, distances: Tensor, future: Tensor) -> Tensor:
+        batch, length, width = x.shape
+        split = self.query_key_value(x).view(batch, length, 3, self.heads, width // self.heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4)
+        bias = self.distance_bias(distances).permute(2, 0, 1).masked_fill(future, -torch.inf)
+        scores = query @ key.transpose(-1, -2) / math.sqrt(width // self.heads) + bias
+        mixed = self.dropout(scores.softmax(-1)) @ value
+        return mixed.transpose(1, 2).reshape(batch, length, width)
+
+
+class UserTower(nn.Module):
+    """Reads a history of (item, signal, gap) and says after each event what the user wants next."""
+
+    def __init__(self, shape: Shape, dropout: float, draws: np.random.Generator) -> None:
+        super().__init__()
+        self.signal = nn.Embedding(SIGNALS, shape.width)
+        self.gap = nn.Embedding(GAPS, shape.width)
+        self.dropout = ByteDropout(dropout, draws)
+        self.layers = nn.ModuleList(CausalLayer(shape, self.dropout) for _ in range(shape.layers))
+        self.norm = nn.LayerNorm(shape.width)
+        self.log_scale = nn.Parameter(torch.zeros(()))
+
+    def forward(self, items: Tensor, signals: Tensor, gaps: Tensor) -> Tensor:
+        """Return the user after each event, scaled so that `user · item` is the score itself.
+
+        Args:
+            items: float32 (b, l, width), item vectors of the histories; what lies behind a history's
+                end reaches nothing before it.
+            signals: int64 (b, l).
+            gaps: int64 (b, l).
+        """
+        place = torch.arange(items.shape[1])
+        distances = (place[:, None] - place).clamp(min=0)
+        future = place[:, None] < place
+        x = self.dropout(items + self.signal(signals) + self.gap(gaps))
+        for layer in self.layers:
+            x = layer(x, distances, future)
+        users: Tensor = self.norm(x) * (self.log_scale.exp() / math.sqrt(x.shape[-1]))
+        return users
+
+
+class TwoTowers(nn.Module):
+    """Both towers. Equal seeds give equal weights and equal dropout."""
+
+    def __init__(self, shape: Shape, dropout: float = 0.0, id_dropout: float = 0.0, seed: int = 0) -> None:
+        super().__init__()
+        draws = np.random.default_rng(seed)
+        self.shape = shape
+        self.item = ItemTower(shape, id_dropout, draws)
+        self.user = UserTower(shape, dropout, draws)
+        self._start_from(torch.Generator().manual_seed(seed))
+
+    def _start_from(self, generator: torch.Generator) -> None:
+        for name, weight in self.named_parameters():
+            if "norm" in name or name.endswith("log_scale"):
+                continue
+            if name.endswith("bias") or "distance_bias" in name:
+                nn.init.zeros_(weight)
+            elif name == "item.identity.weight":
+                nn.init.normal_(weight, std=0.5, generator=generator)
+            elif name in ("user.signal.weight", "user.gap.weight"):
+                nn.init.normal_(weight, std=0.05, generator=generator)
+            elif name == "item.text.weight":
+                nn.init.normal_(weight, std=0.02, generator=generator)
+            else:
+                nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
+        with torch.no_grad():
+            self.item.identity.weight[UNKNOWN] = 0

@@ -1,0 +1,105 @@
+"""From events and text vectors to a bundle."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from streams.clock import Clock, from_ms, wall_seconds
+from streams.contracts import Event
+from streams.errors import DataError
+from streams.settings.ranking import TrainingSettings
+from streams.settings.state import StateSettings
+from workers.ranking.model.bundle import Bundle
+from workers.ranking.model.catalogue import count_items
+from workers.ranking.model.fitting import Epoch, fit
+from workers.ranking.model.manifest import DataFacts
+from workers.ranking.model.sequences import read_events
+from workers.ranking.model.towers import Shape, TwoTowers
+
+LEAST_EVENTS: Final = 100
+
+
+class ItemTexts(NamedTuple):
+    """The catalogue as the encoder sees it.
+
+    Attributes:
+        item_ids: n ids.
+        text_vectors: float32 (n, text_dimension), of `Encoder.encode_documents`.
+    """
+
+    item_ids: tuple[str, ...]
+    text_vectors: npt.NDArray[np.float32]
+
+
+def train(
+    items: ItemTexts,
+    interactions: Sequence[Event],
+    settings: TrainingSettings,
+    state: StateSettings,
+    encoder_id: str,
+    *,
+    progress: Callable[[Epoch], None] = lambda _: None,
+    clock: Clock = wall_seconds,
+) -> Bundle:
+    """Return the towers trained on `interactions`.
+
+    The newest 5 % of the time line is held out: training stops when NDCG@10 there has not risen for
+    `settings.patience` measurements, and the averaged weights that did best are kept. On one machine equal
+    arguments give bundles of equal version, as long as torch runs as many threads.
+
+    Args:
+        items: the catalogue; items without events help to centre the text vectors only.
+        interactions: in replay order; impressions, searches, events of unknown items, repeated ids and
+            ratings outside `state.rating_scale` are left out and counted in the manifest.
+        settings: sizes, duration, seed.
+        state: `history_length` and `rating_scale`, which serving must share.
+        encoder_id: of the encoder that made the text vectors.
+        progress: called after every epoch.
+        clock: says when the bundle was made.
+
+    Raises:
+        DataError: too few usable events.
+    """
+    sequences, ignored = read_events(interactions, items.item_ids, state.rating_scale)
+    times_ms = sequences.events.times_ms
+    if len(times_ms) < LEAST_EVENTS:
+        raise DataError(
+            f"There are {len(times_ms)} events to train on, {LEAST_EVENTS} are needed; left out: {ignored}.",
+            "collect more events, or check that their item ids are the catalogue's.",
+        )
+    known, rows = np.unique(sequences.events.rows, return_inverse=True)
+    sequences = sequences._replace(events=sequences.events._replace(rows=rows))
+    text_vectors = torch.from_numpy(np.require(items.text_vectors, np.float32, ["C", "W"]))
+    shape = Shape(
+        text_dimension=text_vectors.shape[1],
+        known_items=len(known),
+        width=settings.width,
+        layers=settings.layers,
+        heads=settings.heads,
+        history_length=state.history_length,
+    )
+    towers = TwoTowers(shape, settings.dropout, settings.id_dropout, settings.seed)
+    towers.item.centre_on(text_vectors)
+    towers, metrics = fit(towers, text_vectors[torch.from_numpy(known)], sequences, settings, progress)
+
+    newest_ms = int(times_ms.max())
+    return Bundle.of(
+        towers,
+        count_items([items.item_ids[row] for row in known], rows, times_ms, newest_ms),
+        encoder_id=encoder_id,
+        rating_scale=state.rating_scale,
+        settings=settings,
+        data=DataFacts(
+            first_event_ms=int(times_ms.min()),
+            last_event_ms=newest_ms,
+            interactions=len(times_ms),
+            users=len(np.unique(sequences.starts)),
+            ignored=ignored,
+            sha256=sequences.sha256(),
+        ),
+        metrics=metrics,
+        created_at=from_ms(int(clock() * 1_000)),
+    )

@@ -1,0 +1,64 @@
+"""How well the towers foretell what comes after the data that they learned from."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from workers.ranking.evaluation.metrics import Ranks, ranks_of
+from workers.ranking.model.histories import cut_histories
+from workers.ranking.model.sequences import Sequences
+from workers.ranking.model.signals import Integers
+from workers.ranking.model.towers import TwoTowers
+
+Scores = npt.NDArray[np.float32]
+
+_AT_ONCE: Final = 250
+
+
+class Validation:
+    """Events after a moment, each to be foretold from everything before it; items already seen are left out.
+
+    A user's first event and repeats of an item are not asked for.
+
+    Args:
+        sequences: all events.
+        since_ms: milliseconds since the epoch.
+        most: events asked for; more are sampled.
+        draws: of the sample.
+    """
+
+    def __init__(self, sequences: Sequences, since_ms: int, most: int, draws: np.random.Generator) -> None:
+        later = sequences.events.times_ms >= since_ms
+        has_history = sequences.starts < np.arange(len(later))
+        asked = np.flatnonzero(later & has_history & sequences.is_first)
+        self.asked: Integers = np.sort(draws.permutation(asked)[:most])
+        self._sequences = sequences
+
+    @torch.inference_mode()
+    def ranks(self, towers: TwoTowers, item_vectors: torch.Tensor) -> Ranks:
+        """Return the rank of each event's item, float64 (asked,); `item_vectors` is (known items, width)."""
+        parts = []
+        for events in self._parts():
+            starts = self._sequences.starts[events]
+            histories = cut_histories(self._sequences.events, starts, events, towers.shape.history_length)
+            rows, signals, gaps, lengths = (torch.from_numpy(column) for column in histories)
+            states = towers.user(item_vectors[rows], signals, gaps)
+            users = states[torch.arange(len(events)), lengths - 1]
+            parts.append(self._ranks(events, (users @ item_vectors.T).numpy()))
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def ranks_of_fixed(self, scores: Scores) -> Ranks:
+        """Return the ranks when every user gets the same `scores`, float32 (known items,)."""
+        parts = [self._ranks(events, np.tile(scores, (len(events), 1))) for events in self._parts()]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def _parts(self) -> list[Integers]:
+        return [self.asked[first : first + _AT_ONCE] for first in range(0, len(self.asked), _AT_ONCE)]
+
+    def _ranks(self, events: Integers, scores: Scores) -> Ranks:
+        rows = self._sequences.events.rows
+        for line, event in zip(scores, events, strict=True):
+            line[rows[self._sequences.starts[event] : event]] = -np.inf
+        return ranks_of(scores, rows[events])

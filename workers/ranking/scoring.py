@@ -1,0 +1,18 @@
+"""The score of a candidate: the learned model's, or popularity where nothing is known of the user."""
+
+import numpy as np
+
+from workers.ranking.candidates import Query, Scores
+from workers.ranking.catalogue import Rows
+from workers.ranking.generation import Generation
+
+
+def score(query: Query, rows: Rows, generation: Generation) -> Scores:
+    """Return float32 (c,); higher is better.
+
+    A score depends on the user and that candidate only: rows are summed one by one, because a matrix product
+    may round differently with the number of candidates.
+    """
+    if query.vector is None:
+        return np.log1p(generation.popularity[rows])
+    return (generation.item_matrix[rows] * query.vector).sum(axis=1)

@@ -1,0 +1,70 @@
+"""Where candidates come from. A source sees the whole batch and proposes rows for each query."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from streams.settings.ranking import RankingSettings
+from workers.ranking.candidates import Query
+from workers.ranking.catalogue import Rows
+from workers.ranking.generation import Generation
+
+_NONE: Rows = np.zeros(0, np.int64)
+
+
+class Source(NamedTuple):
+    """A named way to propose candidates; the name is the reason's code."""
+
+    name: str
+    propose: Callable[[Sequence[Query], Generation, RankingSettings], list[Rows]]
+
+
+def learned(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
+    """Return the rows of the index nearest to each learned user vector.
+
+    Seen rows differ by user and come out later, so the search takes as many more as the batch's
+    longest list of them.
+    """
+    asked = [number for number, query in enumerate(queries) if query.vector is not None]
+    rows = [_NONE] * len(queries)
+    if not asked or not len(generation.index):
+        return rows
+    most_seen = max(len(queries[number].seen) for number in asked)
+    found = generation.index.search(
+        np.stack([queries[number].vector for number in asked]),
+        min(settings.learned_candidates + most_seen, len(generation.index)),
+    )
+    for number, keys in zip(asked, found.keys, strict=True):
+        rows[number] = keys[keys >= 0]
+    return rows
+
+
+def popular(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
+    """Return the most popular rows that each user has not seen and that are available."""
+    ranked = generation.popular
+    ranked = ranked[generation.catalogue.available[ranked]]
+    rows = []
+    for query in queries:
+        head = ranked[: settings.popular_candidates + len(query.seen)]
+        rows.append(head[~np.isin(head, query.seen)][: settings.popular_candidates])
+    return rows
+
+
+def lookalike(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
+    """Return what the users most like each user liked last."""
+    asked = [number for number, query in enumerate(queries) if query.vector is not None]
+    rows = [_NONE] * len(queries)
+    if not asked:
+        return rows
+    vectors = np.stack([queries[number].vector for number in asked])
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    ids = [queries[number].state.user_id for number in asked]
+    liked = generation.lookalikes.liked_by_like(ids, vectors, settings.lookalike_users)
+    for number, items in zip(asked, liked, strict=True):
+        rows[number] = generation.catalogue.rows(items)
+    return rows
+
+
+SOURCES = (Source("learned", learned), Source("popular", popular), Source("lookalike", lookalike))
+"""In the order of the bits of `Candidates.sources`."""

@@ -1,0 +1,52 @@
+"""The newest slate of every owned user, and which users hold an item: so that a withdrawn item leaves them."""
+
+from collections.abc import Iterable, Sequence
+
+
+class StandingSlates:
+    """Which items stand in whose slate, by partition. Only ids are kept."""
+
+    def __init__(self) -> None:
+        self._slates: dict[int, dict[bytes, tuple[str, ...]]] = {}
+        self._holders: dict[str, set[tuple[int, bytes]]] = {}
+
+    def __len__(self) -> int:
+        """Return how many slates stand."""
+        return sum(map(len, self._slates.values()))
+
+    def open(self, partitions: Iterable[int]) -> None:
+        """Begin these partitions empty."""
+        self.drop(partitions := tuple(partitions))
+        self._slates.update({number: {} for number in partitions})
+
+    def drop(self, partitions: Iterable[int]) -> None:
+        """Forget these partitions."""
+        for number in partitions:
+            for key in tuple(self._slates.get(number, ())):
+                self.put(number, key, ())
+            self._slates.pop(number, None)
+
+    def put(self, partition: int, key: bytes, item_ids: Sequence[str]) -> None:
+        """Replace the slate of a user; no items means that none stands."""
+        place = (partition, key)
+        for item_id in self._slates[partition].pop(key, ()):
+            holders = self._holders[item_id]
+            holders.discard(place)
+            if not holders:
+                del self._holders[item_id]
+        if item_ids:
+            self._slates[partition][key] = tuple(item_ids)
+            for item_id in item_ids:
+                self._holders.setdefault(item_id, set()).add(place)
+
+    def holders(self, item_id: str) -> frozenset[tuple[int, bytes]]:
+        """Return (partition, key) of every user whose slate holds the item."""
+        return frozenset(self._holders.get(item_id, ()))
+
+    def items(self) -> tuple[str, ...]:
+        """Return every item that stands in some slate."""
+        return tuple(self._holders)
+
+    def everyone(self) -> list[tuple[int, bytes]]:
+        """Return (partition, key) of every user who has a slate."""
+        return [(number, key) for number, slates in self._slates.items() for key in slates]

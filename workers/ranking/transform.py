@@ -1,0 +1,140 @@
+"""The ranking worker's transform: user states in, slates out; standing slates follow the catalogue."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from streams.clock import Clock, from_ms, wall_seconds
+from streams.codec import decode_recommendation, decode_user_state
+from streams.contracts import Output, Record, Rejected, UserState
+from streams.errors import Fatal
+from streams.reading import read_to_end
+from streams.settings import Settings
+from streams.store import PartitionStore
+from streams.topics import RECOMMENDATIONS, USER_STATE
+from workers.ranking import metrics
+from workers.ranking.expiries import Expiries
+from workers.ranking.messages import recommendation, slate_record, vector_record
+from workers.ranking.pipeline import Pipeline
+from workers.ranking.standing import StandingSlates
+from workers.ranking.world import World
+
+_STANDING_A_TURN = 200
+"""Standing slates made again in one turn, so that fresh events never wait for more than that."""
+Place = tuple[int, bytes]
+
+
+class RankingTransform:
+    """Publishes the slate of every user whose state changed, and of those whose slate lost an item.
+
+    Args:
+        world: has a generation already.
+    """
+
+    sources = (USER_STATE,)
+
+    def __init__(self, settings: Settings, world: World, clock: Clock = wall_seconds) -> None:
+        self._settings = settings
+        self._world = world
+        self._clock = clock
+        self._states = PartitionStore()
+        self._standing = StandingSlates()
+        self._expiries = Expiries(world.catalogue)
+        self._waiting: dict[Place, None] = {}
+        self._pipeline: tuple[object, Pipeline] | None = None
+
+    def decode(self, record: Record) -> tuple[Record, UserState | None] | Rejected:
+        """Return the state, None for an erased user, or why the record holds none."""
+        if record.key is None:
+            return Rejected(record, "keyless", "a state record needs its user_id as key")
+        if record.value is None:
+            return record, None
+        try:
+            return record, decode_user_state(record.value)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return Rejected(record, "malformed", str(error))
+
+    def handle(self, batch: Sequence[tuple[Record, UserState | None]]) -> Iterable[Output]:
+        """Return one slate for every user of the batch, for the newest state only."""
+        newest = {(record.partition, record.key or b""): (record, state) for record, state in batch}
+        wanted: dict[Place, UserState] = {}
+        outputs: list[Output] = []
+        for place, (record, state) in newest.items():
+            self._states.put(*place, record.value)
+            self._waiting.pop(place, None)
+            if state is None:
+                self._standing.put(*place, ())
+                outputs.append(Output(RECOMMENDATIONS, *place, None))
+            else:
+                wanted[place] = state
+        outputs += self._slates(wanted, "event")
+        now = self._clock()
+        for state in wanted.values():
+            metrics.FRESHNESS_SECONDS.observe(max(0.0, now - state.source.create_time_ms / 1000))
+        return outputs
+
+    def tick(self) -> Iterable[Output]:
+        """Follow the whole topics, and make again some of the standing slates that need it."""
+        before = self._world.generation
+        changed = self._world.follow()
+        if before is not None and self._world.generation is not before:
+            self._waiting.update(dict.fromkeys(self._standing.everyone()))
+        now_ms = int(self._clock() * 1000)
+        self._withdraw((*changed, *self._expiries.due(now_ms)), now_ms)
+        turn = list(self._waiting)[:_STANDING_A_TURN]
+        for place in turn:
+            del self._waiting[place]
+        metrics.WAITING.set(len(self._waiting))
+        stored = ((place, self._states.get(*place)) for place in turn)
+        return self._slates(
+            {place: decode_user_state(value) for place, value in stored if value is not None}, "standing"
+        )
+
+    def assigned(self, partitions: Sequence[int]) -> None:
+        """Read states and standing slates back; slates that the catalogue has overtaken wait to be made again."""
+        self._states.open(partitions)
+        self._standing.open(partitions)
+        read_to_end(self._settings, USER_STATE, partitions, self._states.put)
+        read_to_end(self._settings, RECOMMENDATIONS, partitions, self._stand)
+        standing = self._world.catalogue.rows(self._standing.items())
+        self._withdraw(standing.tolist(), int(self._clock() * 1000))
+
+    def revoked(self, partitions: Sequence[int]) -> None:
+        """Forget states and slates of these partitions."""
+        self._states.drop(partitions)
+        self._standing.drop(partitions)
+        self._waiting = {place: None for place in self._waiting if place[0] not in set(partitions)}
+
+    def _withdraw(self, rows: Sequence[int], now_ms: int) -> None:
+        """Let every slate that holds one of these rows wait to be made again, if the row may not be shown."""
+        if not rows:
+            return
+        live = self._world.catalogue.live(now_ms)
+        for row in rows:
+            if not live[row]:
+                item_id = self._world.catalogue[row].item_id
+                self._waiting.update(dict.fromkeys(self._standing.holders(item_id)))
+
+    def _slates(self, wanted: dict[Place, UserState], cause: str) -> list[Output]:
+        generation = self._world.generation
+        if generation is None:
+            raise Fatal("The ranking worker has no model.", "this is a defect; report it with the log.")
+        if self._pipeline is None or self._pipeline[0] is not generation:
+            self._pipeline = (generation, Pipeline(generation, self._settings))
+        now = self._clock()
+        slates = self._pipeline[1].recommend(list(wanted.values()), int(now * 1000))
+        outputs: list[Output] = []
+        for (partition, key), slate in zip(wanted, slates, strict=True):
+            message = recommendation(
+                slate, generation, self._world.vector_offsets, from_ms(int(now * 1000)), self._settings
+            )
+            self._standing.put(partition, key, [item.item_id for item in message.items])
+            vector = vector_record(partition, slate, generation.model.version, self._settings)
+            outputs += [slate_record(partition, message), *([vector] if vector is not None else [])]
+        metrics.SLATES.labels(cause).inc(len(slates))
+        metrics.STANDING.set(len(self._standing))
+        return outputs
+
+    def _stand(self, partition: int, key: bytes, value: bytes | None) -> None:
+        items = () if value is None else decode_recommendation(value).items
+        self._standing.put(partition, key, [item.item_id for item in items])

@@ -1,0 +1,110 @@
+"""What every ranking worker knows whole: items, user vectors and the model, followed on their topics."""
+
+import structlog
+
+from streams.codec import decode_item_vector, decode_user_vector
+from streams.contracts import ModelVersion, UserVector
+from streams.errors import DataError
+from streams.reading import WholeTopic
+from streams.settings import Settings
+from streams.topics import MODELS, USER_VECTORS, item_vectors
+from workers.ranking import metrics
+from workers.ranking.catalogue import Catalogue
+from workers.ranking.generation import Generation
+from workers.ranking.model.serving import Model
+from workers.ranking.registry import Announcements, load_announced
+
+_log = structlog.get_logger()
+_RECORDS_A_TURN = 1_000
+
+
+class World:
+    """Follows the whole topics in the thread that calls `follow`.
+
+    Args:
+        encoder_id: whose item vectors are read; a model of another encoder is refused.
+
+    Attributes:
+        generation: None until a model was announced that can serve.
+    """
+
+    def __init__(self, settings: Settings, encoder_id: str) -> None:
+        self.generation: Generation | None = None
+        self.catalogue = Catalogue()
+        self._settings = settings
+        self._encoder_id = encoder_id
+        self._announcements = Announcements(settings.ranking.model_name)
+        self._tried: ModelVersion | None = None
+        self._rows: list[int] = []
+        self._users: dict[str, UserVector | None] = {}
+        self._changes: list[tuple[str, UserVector | None]] = []
+        self._items_topic = WholeTopic(settings, item_vectors(encoder_id), self._item)
+        self._users_topic = WholeTopic(settings, USER_VECTORS, self._user)
+        self._models_topic = WholeTopic(settings, MODELS, self._model)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether every followed topic was read to its end once."""
+        return all(topic.caught_up for topic in (self._items_topic, self._users_topic, self._models_topic))
+
+    @property
+    def vector_offsets(self) -> tuple[int, ...]:
+        """Next offset of each partition of the item vector topic."""
+        return tuple(self._items_topic.offsets)
+
+    def follow(self) -> list[int]:
+        """Apply what the topics brought; return the rows of the items that changed.
+
+        A new champion is loaded here and takes the place of the generation whole, or is refused and the old
+        one stays.
+        """
+        for topic in (self._items_topic, self._users_topic, self._models_topic):
+            topic.poll(_RECORDS_A_TURN)
+        if self._models_topic.caught_up and self._items_topic.caught_up:
+            self._swap()
+        if self.generation is not None:
+            self.generation.refresh(self._rows)
+            self.generation.lookalikes.apply(self._changes)
+        changed, self._rows, self._changes = self._rows, [], []
+        return changed
+
+    def close(self) -> None:
+        """Stop following."""
+        for topic in (self._items_topic, self._users_topic, self._models_topic):
+            topic.close()
+        if self.generation is not None:
+            self.generation.close()
+
+    def _swap(self) -> None:
+        champion = self._announcements.champion
+        if champion is None or champion == self._tried:
+            return
+        self._tried = champion
+        try:
+            model = Model(load_announced(champion, self._encoder_id, self.catalogue.dimension or None))
+        except DataError as error:
+            metrics.MODELS_REFUSED.inc()
+            _log.error("model refused", version=champion.version, error=str(error))
+            return
+        old, self.generation = self.generation, Generation(model, self.catalogue, self._settings)
+        self._changes = list(self._users.items())
+        metrics.MODEL_LOADED.clear()
+        metrics.MODEL_LOADED.labels(model.version, model.encoder_id).set(1)
+        _log.info("model serves", version=model.version, items=len(self.generation.index))
+        if old is not None:
+            old.close()
+
+    def _item(self, partition: int, key: bytes, value: bytes | None) -> None:
+        if value is not None:
+            self._rows.append(self.catalogue.put(decode_item_vector(value)))
+        elif (row := self.catalogue.delete(key.decode(errors="replace"))) is not None:
+            self._rows.append(row)
+
+    def _user(self, partition: int, key: bytes, value: bytes | None) -> None:
+        user_id = key.decode(errors="replace")
+        self._users[user_id] = found = None if value is None else decode_user_vector(value)
+        self._changes.append((user_id, found))
+
+    def _model(self, partition: int, key: bytes, value: bytes | None) -> None:
+        self._announcements.apply(key, value)
+

@@ -1,0 +1,77 @@
+"""`headrace train`: item vectors from the broker, interactions from a data set; a bundle and its announcement."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from encoder.identity import encoder_id
+from streams.codec import decode_item_vector, decode_model_version
+from streams.contracts import Event, ItemVector, ModelVersion, Output
+from streams.delivery import AtLeastOnce
+from streams.errors import DataError
+from streams.kafka import consumer, partition_count, producer
+from streams.partitioner import owner
+from streams.reading import read_to_end
+from streams.settings import Settings
+from streams.topics import MODELS, item_vectors
+from workers.ranking.model.fitting import Epoch
+from workers.ranking.model.training import ItemTexts, train
+from workers.ranking.registry import announcement
+
+
+def train_and_announce(
+    settings: Settings, events: Sequence[Event], progress: Callable[[Epoch], None]
+) -> ModelVersion:
+    """Train on `events` over the item vectors that the broker holds, save the bundle, announce it as champion.
+
+    Raises:
+        DataError: the broker holds no item vectors, or there is too little to learn from.
+        Transient: the announcement was not delivered.
+    """
+    encoder = encoder_id(settings.encoder)
+    bundle = train(item_texts(settings, encoder), events, settings.training, settings.state, encoder, progress)
+    name = settings.ranking.model_name
+    directory = _bundles(settings) / name / bundle.version
+    bundle.save(directory)
+    records = announcement(bundle, directory.resolve().as_uri(), name)
+    partitions = partition_count(settings, MODELS)
+    reader = consumer(settings, None)
+    delivery = AtLeastOnce(reader, producer(settings), settings.loop.delivery_timeout_seconds)
+    delivery.begin()
+    delivery.write(Output(MODELS, owner(key, partitions), key, value) for key, value in records)
+    delivery.wait()
+    reader.close()
+    return decode_model_version(records[0][1])
+
+
+def item_texts(settings: Settings, encoder: str) -> ItemTexts:
+    """Return the text vectors of all items that the broker holds, by item id.
+
+    Raises:
+        DataError: it holds none.
+    """
+    topic = item_vectors(encoder)
+    found: dict[bytes, ItemVector] = {}
+
+    def apply(partition: int, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            found.pop(key, None)
+        else:
+            found[key] = decode_item_vector(value)
+
+    read_to_end(settings, topic, range(partition_count(settings, topic)), apply)
+    if not found:
+        raise DataError(
+            f"There are no item vectors on {topic}.",
+            "load the catalogue (`headrace items load`) and let `headrace worker embedding` encode it.",
+        )
+    items = [found[key] for key in sorted(found)]
+    vectors = np.stack([np.frombuffer(item.vector, np.dtype("<f4")) for item in items])
+    return ItemTexts(tuple(item.item_id for item in items), vectors)
+
+
+def _bundles(settings: Settings) -> Path:
+    configured = settings.training.directory
+    return Path(configured) if configured else Path(platformdirs.user_data_dir("headrace")) / "models"
