@@ -58,9 +58,7 @@ class DeduplicatingEncoder:
         """Return what the encoder inside returns; a query and a document of one text are two entries."""
         return self._encode("query", texts, self._inner.encode_queries)
 
-    def _encode(
-        self, kind: _Kind, texts: Sequence[str], encode: Callable[[Sequence[str]], Vectors]
-    ) -> Vectors:
+    def _encode(self, kind: _Kind, texts: Sequence[str], encode: Callable[[Sequence[str]], Vectors]) -> Vectors:
         distinct = dict.fromkeys(texts)
         found = self._recall(kind, distinct)
         missing = [text for text in distinct if text not in found]

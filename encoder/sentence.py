@@ -73,15 +73,11 @@ class SentenceEncoder:
         prompt = self._query_prompt
 
         def encode(group: list[str]) -> Vectors:
-            return self._model.encode_query(
-                group, prompt=prompt, batch_size=len(group), show_progress_bar=False
-            )
+            return self._model.encode_query(group, prompt=prompt, batch_size=len(group), show_progress_bar=False)
 
         return self._encode(texts, prompt, encode)
 
-    def _encode(
-        self, texts: Sequence[str], prompt: str | None, encode: Callable[[list[str]], Vectors]
-    ) -> Vectors:
+    def _encode(self, texts: Sequence[str], prompt: str | None, encode: Callable[[list[str]], Vectors]) -> Vectors:
         vectors = np.empty((len(texts), self._dimension), dtype=np.float32)
         if not texts:
             return vectors

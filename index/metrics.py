@@ -3,12 +3,8 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 _VECTORS = Gauge("headrace_index_vectors", "Keys held.", ["index"])
-_TOMBSTONES = Gauge(
-    "headrace_index_tombstones_ratio", "Share of rows that are dead until compaction.", ["index"]
-)
-_COMPACTIONS = Counter(
-    "headrace_index_compactions_total", "Compactions, by how they ended.", ["index", "outcome"]
-)
+_TOMBSTONES = Gauge("headrace_index_tombstones_ratio", "Share of rows that are dead until compaction.", ["index"])
+_COMPACTIONS = Counter("headrace_index_compactions_total", "Compactions, by how they ended.", ["index", "outcome"])
 _SEARCH_SECONDS = Histogram(
     "headrace_index_search_seconds",
     "Time of one call of search: all queries of the call together.",

@@ -92,9 +92,7 @@ def _metadata(settings: Settings, topic: str | None) -> Any:
         ) from None
 
 
-def _made(
-    kind: type[Any], settings: Settings, defaults: dict[str, Any], properties: dict[str, Any]
-) -> Any:
+def _made(kind: type[Any], settings: Settings, defaults: dict[str, Any], properties: dict[str, Any]) -> Any:
     if not settings.kafka.bootstrap_servers:
         raise SettingError(
             "Setting kafka.bootstrap_servers is empty.",

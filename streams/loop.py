@@ -113,9 +113,7 @@ class Loop(Generic[M]):
     def turn(self) -> int:
         """Do steps 1 to 7 once and return how many records were read."""
         messages = self._read()  # 1
-        records = [
-            _record(message) for message in messages if message.partition() in self._owned
-        ]  # 2
+        records = [_record(message) for message in messages if message.partition() in self._owned]  # 2
         with metrics.STAGE_SECONDS.labels("decode").time():
             decoded = [self._transform.decode(record) for record in records]  # 3
         rejected = [item for item in decoded if isinstance(item, Rejected)]

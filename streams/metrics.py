@@ -5,9 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Histogram buckets, dense below the freshness goal of 0.1 s."""
 
-RECORDS = Counter(
-    "headrace_streams_records_total", "Records read from a source topic.", ["topic"]
-)
+RECORDS = Counter("headrace_streams_records_total", "Records read from a source topic.", ["topic"])
 REJECTED = Counter(
     "headrace_streams_rejected_total", "Records sent whole to a dead-letter topic.", ["topic", "reason"]
 )

@@ -69,7 +69,5 @@ def all_topics(encoder_id: str) -> tuple[Topic, ...]:
         Topic(MODELS, "compact", None),
     )
     read = (*sources, derived[0])
-    letters = (
-        Topic(dead_letters(topic.name), "delete", 30 * _DAY, _DEAD_LETTER_MAX_BYTES) for topic in read
-    )
+    letters = (Topic(dead_letters(topic.name), "delete", 30 * _DAY, _DEAD_LETTER_MAX_BYTES) for topic in read)
     return (*sources, *derived, *letters)

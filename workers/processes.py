@@ -69,9 +69,7 @@ def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
         world.close()
 
 
-def _run(
-    name: WorkerName, transform: Transform[Any], settings: Settings, stop: Stop, health: Health
-) -> None:
+def _run(name: WorkerName, transform: Transform[Any], settings: Settings, stop: Stop, health: Health) -> None:
     health.set("assigned", False)
     reader = consumer(settings, f"{settings.kafka.group_prefix}.{name}")
     delivery = AtLeastOnce(reader, producer(settings), settings.loop.delivery_timeout_seconds)

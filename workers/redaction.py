@@ -7,9 +7,7 @@ from pydantic import SecretBytes, SecretStr
 from structlog.typing import EventDict, WrappedLogger
 
 REDACTED = "[redacted]"
-_SECRET_NAME = re.compile(
-    r"passw(or)?d|secret|token|credential|api[_.-]?key|private[_.-]?key|^sasl[._]", re.I
-)
+_SECRET_NAME = re.compile(r"passw(or)?d|secret|token|credential|api[_.-]?key|private[_.-]?key|^sasl[._]", re.I)
 _COUNT_NAME = re.compile(r"tokens?(_|$)", re.I)
 _NAMED_IN_TEXT = re.compile(
     r"((?:[\w.-]*(?:passw(?:or)?d|secret|token)|sasl[._]\w+)['\"]?\s*[=:]\s*)(?!\[redacted\])['\"]?[^\s,;'\"}]+['\"]?",

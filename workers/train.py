@@ -31,7 +31,9 @@ def train_and_announce(
         Transient: the announcement was not delivered.
     """
     encoder = encoder_id(settings.encoder)
-    bundle = train(item_texts(settings, encoder), events, settings.training, settings.state, encoder, progress)
+    bundle = train(
+        item_texts(settings, encoder), events, settings.training, settings.state, encoder, progress=progress
+    )
     name = settings.ranking.model_name
     directory = _bundles(settings) / name / bundle.version
     bundle.save(directory)

@@ -41,9 +41,7 @@ def _schema(message: Any) -> dict[str, Any]:
     if not isinstance(message, tuple):
         return msgspec.json.schema(message)
     # Told apart by the record's key (`name/version` or `name@alias`), not by a tag.
-    variants, definitions = msgspec.json.schema_components(
-        message, ref_template="#/$defs/{name}"
-    )
+    variants, definitions = msgspec.json.schema_components(message, ref_template="#/$defs/{name}")
     return {"anyOf": list(variants), "$defs": definitions}
 
 

@@ -114,9 +114,7 @@ def _check_files() -> None:
     for variable, kind in ((CONFIG_VARIABLE, Path.is_file), (SECRETS_VARIABLE, Path.is_dir)):
         path = os.environ.get(variable)
         if path and not kind(Path(path)):
-            raise SettingError(
-                f"{variable} names {path!r}, which is not there.", f"correct or unset {variable}."
-            )
+            raise SettingError(f"{variable} names {path!r}, which is not there.", f"correct or unset {variable}.")
 
 
 def _check_names(environment: Mapping[str, str]) -> None:

@@ -112,6 +112,4 @@ class StateTransform:
 def _rekeyed(record: Record, key: bytes, home: int) -> Output:
     metrics.REKEYED.inc()
     origin = f"{record.topic}/{record.partition}/{record.offset}".encode()
-    return Output(
-        REKEYED, home, key, record.value, (*record.headers, (_ORIGIN, origin)), record.timestamp_ms
-    )
+    return Output(REKEYED, home, key, record.value, (*record.headers, (_ORIGIN, origin)), record.timestamp_ms)

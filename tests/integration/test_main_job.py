@@ -74,9 +74,7 @@ class Service:
         last: dict[str, tuple[int, int]] = {}
         for event in events:
             user = event.user_id
-            self.publisher.event(
-                event, lambda part, offset, _, user=user: last.__setitem__(user, (part, offset))
-            )
+            self.publisher.event(event, lambda part, offset, _, user=user: last.__setitem__(user, (part, offset)))
         self.publisher.flush()
 
         def answered() -> bool:
@@ -126,9 +124,7 @@ def _planted_tastes_are_found(service: Service) -> None:
     newer = list(service.dataset.events[-1_500:])
     service.send(newer)
     users = {event.user_id for event in newer}
-    fits = [
-        theme_of(item) == planted_theme(user) for user in users for item in service.items_of(user)
-    ]
+    fits = [theme_of(item) == planted_theme(user) for user in users for item in service.items_of(user)]
     assert len(fits) > 5 * len(users)
     assert sum(fits) / len(fits) > 0.5, "one of eight themes would be right by chance in .125"
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from encoder.batching import batches
@@ -13,7 +13,6 @@ LENGTHS = st.lists(st.integers(0, 500), max_size=200)
 BUDGETS = st.integers(1, 2_000)
 
 
-@settings(deadline=None)
 @given(LENGTHS, BUDGETS)
 def test_every_text_is_in_exactly_one_group(lengths: list[int], budget: int) -> None:
     groups = batches(lengths, budget)
@@ -21,7 +20,6 @@ def test_every_text_is_in_exactly_one_group(lengths: list[int], budget: int) -> 
     assert all(len(group) for group in groups)
 
 
-@settings(deadline=None)
 @given(LENGTHS, BUDGETS)
 def test_no_group_costs_more_than_the_budget_unless_one_text_does(lengths: list[int], budget: int) -> None:
     for group in batches(lengths, budget):
@@ -29,14 +27,12 @@ def test_no_group_costs_more_than_the_budget_unless_one_text_does(lengths: list[
         assert padded <= budget or len(group) == 1
 
 
-@settings(deadline=None)
 @given(LENGTHS, BUDGETS)
 def test_groups_run_from_short_to_long_and_keep_the_order_of_equals(lengths: list[int], budget: int) -> None:
     order = [position for group in batches(lengths, budget) for position in group.tolist()]
     assert order == sorted(range(len(lengths)), key=lambda position: (lengths[position], position))
 
 
-@settings(deadline=None)
 @given(LENGTHS, BUDGETS)
 def test_no_group_could_have_taken_the_next_text(lengths: list[int], budget: int) -> None:
     groups = batches(lengths, budget)

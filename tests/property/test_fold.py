@@ -61,8 +61,7 @@ def test_late_events_land_where_they_belong(events: list[Event], random: Random)
     random.shuffle(shuffled)
     in_order, late = folded(events), folded(shuffled)
     assert [p.item_id for p in (late.history if late else ())] == [
-        p.item_id
-        for p in sorted(in_order.history if in_order else (), key=lambda past: past.event_time_ms)
+        p.item_id for p in sorted(in_order.history if in_order else (), key=lambda past: past.event_time_ms)
     ]
 
 

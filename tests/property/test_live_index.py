@@ -250,7 +250,7 @@ def test_beside_writes_and_compaction_nothing_vanishes_and_nothing_comes_back() 
         index.upsert([key], held[key][None])
         writes += 2
         if writes % 200 == 0:
-            time.sleep(0.002)  # As a worker does between batches; a writer that never rests starves its readers.
+            time.sleep(0.002)  # A writer that never rests starves its readers.
     stop.set()
     for reader in readers:
         reader.join()

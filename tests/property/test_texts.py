@@ -1,7 +1,7 @@
 """Laws of the text of an item."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from encoder.texts import check_template, item_text
@@ -31,7 +31,6 @@ ITEMS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(ITEMS, TEMPLATES)
 def test_a_text_is_one_line_with_single_spaces_and_never_empty(item: Item, template: str) -> None:
     text = item_text(item, template)
@@ -39,7 +38,6 @@ def test_a_text_is_one_line_with_single_spaces_and_never_empty(item: Item, templ
     assert text == " ".join(text.split())
 
 
-@settings(deadline=None)
 @given(ITEMS)
 def test_a_label_stands_only_before_a_value(item: Item) -> None:
     text = item_text(item, "{title}. Brand: {attributes.brand}. Costs {price} euros.")
@@ -51,7 +49,6 @@ def _brand(item: Item) -> object:
     return "" if brand is None else brand
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_string_is_a_template_or_a_setting_error_that_names_the_setting(template: str) -> None:
     item = Item(item_id="1", title="Lamp")

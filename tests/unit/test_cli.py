@@ -58,17 +58,13 @@ def test_a_command_without_a_broker_says_so_in_one_line(
     assert "HEADRACE_KAFKA__BOOTSTRAP_SERVERS" in said
 
 
-def test_a_wrong_setting_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("HEADRACE_LOOP__BATCH_RECORDS", "many")
     assert ended(monkeypatch, "topics", "list") == 2
     assert "loop.batch_records" in capsys.readouterr().err
 
 
-def test_an_unknown_variable_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("HEADRACE_KAFKA__BOOTSTRAP_SERVER", "localhost:9092")
     assert ended(monkeypatch, "topics", "list") == 2
     assert "HEADRACE_KAFKA__BOOTSTRAP_SERVER is no setting" in capsys.readouterr().err

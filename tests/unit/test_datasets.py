@@ -64,14 +64,9 @@ def test_article_comes_first(title: str, expected: str) -> None:
 
 
 FILMS = (
-    "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
-    "1\tNet, The\t1995\tSci-Fi Drama\n"
+    "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n1\tNet, The\t1995\tSci-Fi Drama\n"
 )
-RATINGS = (
-    "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
-    "7\t1\t4\t881250950\n"
-    "8\t1\t2\t881250949\n"
-)
+RATINGS = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n7\t1\t4\t881250950\n8\t1\t2\t881250949\n"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import encoder.identity
@@ -44,7 +44,6 @@ def test_a_missing_wheel_is_a_setting_error_with_its_remedy(monkeypatch: pytest.
         encoder_id(EncoderSettings())
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1, max_size=300))
 def test_an_id_is_legal_in_a_topic_name_whatever_the_model_is_called(model: str) -> None:
     assert re.fullmatch(r"[a-z0-9][a-z0-9._-]{9,79}", encoder_id(EncoderSettings(model=model)))
@@ -60,7 +59,6 @@ def test_an_id_stays_the_same_between_processes_and_releases() -> None:
     assert encoder_id(EncoderSettings(model="intfloat/e5-small", revision="1")) == "e5-small-e22c8f0e"
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_hashes_are_16_bytes_and_equal_only_for_equal_texts(one: str, other: str) -> None:
     assert len(content_hash(one)) == 16

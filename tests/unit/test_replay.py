@@ -74,9 +74,7 @@ def test_the_order_of_each_user_is_kept(users: list[str], sessions: int, fates: 
 
 
 @given(users=USERS, sessions=st.integers(1, 5), fates=st.lists(FATES, min_size=1, max_size=40))
-def test_never_more_users_wait_than_there_are_sessions(
-    users: list[str], sessions: int, fates: list[Fate]
-) -> None:
+def test_never_more_users_wait_than_there_are_sessions(users: list[str], sessions: int, fates: list[Fate]) -> None:
     assert simulate(users, sessions, fates).most_waiting <= sessions
 
 

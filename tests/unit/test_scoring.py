@@ -99,15 +99,11 @@ def test_searches_and_impressions_test_nothing_and_count_nothing() -> None:
 
 
 @given(
-    taken=st.lists(
-        st.tuples(st.sampled_from("abc"), st.sampled_from("pqrstuv"), st.integers(0, 60)), max_size=40
-    ),
+    taken=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("pqrstuv"), st.integers(0, 60)), max_size=40),
     user=st.sampled_from("abcz"),
     item=st.sampled_from("pqrstuv"),
 )
-def test_popularity_ranks_as_the_plain_sum_does(
-    taken: list[tuple[str, str, int]], user: str, item: str
-) -> None:
+def test_popularity_ranks_as_the_plain_sum_does(taken: list[tuple[str, str, int]], user: str, item: str) -> None:
     counts = Popularity()
     for who, what, half_lives in taken:
         counts.add(who, what, half_lives * HALF_LIFE_SECONDS)

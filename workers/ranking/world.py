@@ -107,4 +107,3 @@ class World:
 
     def _model(self, partition: int, key: bytes, value: bytes | None) -> None:
         self._announcements.apply(key, value)
-

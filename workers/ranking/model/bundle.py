@@ -115,9 +115,7 @@ class Bundle:
             ) from None
 
     @classmethod
-    def load(
-        cls, directory: Path, *, encoder_id: str | None = None, text_dimension: int | None = None
-    ) -> Self:
+    def load(cls, directory: Path, *, encoder_id: str | None = None, text_dimension: int | None = None) -> Self:
         """Return the bundle in `directory`.
 
         Args:

@@ -107,7 +107,8 @@ def seal(
     named = msgspec.structs.replace(
         draft,
         version=hashlib.sha256(draft.to_json()).hexdigest()[:12],
-        metrics=metrics,
+        # Whole numbers would be written without a point and come back with one: another byte, a broken seal.
+        metrics={name: float(value) for name, value in metrics.items()},
         created_at=created_at,
     )
     return msgspec.structs.replace(named, checksum=named.sha256)
@@ -127,8 +128,7 @@ def parse(content: bytes, origin: str) -> Manifest:
         format_version = msgspec.json.decode(content, type=_Format).format_version
         if format_version != FORMAT_VERSION:
             raise DataError(
-                f"The model bundle {origin} has format {format_version}, this Headrace reads "
-                f"{FORMAT_VERSION}.",
+                f"The model bundle {origin} has format {format_version}, this Headrace reads {FORMAT_VERSION}.",
                 "run the Headrace that made it, or train again.",
             )
         manifest = msgspec.json.decode(content, type=Manifest)

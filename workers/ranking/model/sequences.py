@@ -75,18 +75,18 @@ def read_events(
             ignored[reason] += 1
             continue
         seen_ids.add(event.event_id)
-        columns.append((
-            user_numbers.setdefault(event.user_id, len(user_numbers)),
-            item_rows[event.item_id or ""],
-            signal_of(_TYPE_NUMBERS[event.event_type], event.value, scale.low, scale.high),
-            to_ms(event.event_time),
-        ))
+        columns.append(
+            (
+                user_numbers.setdefault(event.user_id, len(user_numbers)),
+                item_rows[event.item_id or ""],
+                signal_of(_TYPE_NUMBERS[event.event_type], event.value, scale.low, scale.high),
+                to_ms(event.event_time),
+            )
+        )
     return Sequences.of(*np.array(columns, dtype=np.int64).reshape(-1, 4).T), ignored
 
 
-def _unusable(
-    event: Event, item_rows: dict[str, int], scale: RatingScale, seen_ids: set[str]
-) -> str | None:
+def _unusable(event: Event, item_rows: dict[str, int], scale: RatingScale, seen_ids: set[str]) -> str | None:
     if not belongs_to_history(event.event_type):
         return "no_action"
     if event.item_id not in item_rows:
