@@ -16,6 +16,9 @@ STAMP := $(VENV)/.installed-$(EXTRA)
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 TORCH_INDEX := $(if $(HEADRACE_TORCH_INDEX),--extra-index-url $(HEADRACE_TORCH_INDEX))
 
+# Python must be able to keep what it compiled: importing torch uncompiled takes minutes, every time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint schemas install clean
 
 demo: install

@@ -62,9 +62,10 @@ class SentenceEncoder:
         prompt = self._document_prompt
 
         def encode(group: list[str]) -> Vectors:
-            return self._model.encode_document(
+            found: Vectors = self._model.encode_document(
                 group, prompt=prompt, batch_size=len(group), show_progress_bar=False
             )
+            return found
 
         return self._encode(texts, prompt, encode)
 
@@ -73,7 +74,10 @@ class SentenceEncoder:
         prompt = self._query_prompt
 
         def encode(group: list[str]) -> Vectors:
-            return self._model.encode_query(group, prompt=prompt, batch_size=len(group), show_progress_bar=False)
+            found: Vectors = self._model.encode_query(
+                group, prompt=prompt, batch_size=len(group), show_progress_bar=False
+            )
+            return found
 
         return self._encode(texts, prompt, encode)
 

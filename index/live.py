@@ -177,7 +177,7 @@ class LiveIndex:
                 if self._tiers.fresh.count:
                     self._seal()
                 cut = self._tiers
-                old = (cut.main, *cut.sealed)
+                old: list[MainTier | FlatTier] = [cut.main, *cut.sealed]
                 masks = [tier.live_mask() for tier in old]
                 written = self._written_since_cut = []
             try:
@@ -216,7 +216,7 @@ class LiveIndex:
     def _overwrite(self, keys: Keys, vectors: Vectors) -> None:
         tiers = self._tiers
         known = tiers.fresh.append(keys, vectors)
-        for tier in (tiers.main, *tiers.sealed):
+        for tier in tiers.oldest_first[:-1]:
             known |= tier.bury(keys)
         self._size += len(keys) - int(known.sum())
         self._note(keys)

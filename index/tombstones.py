@@ -31,7 +31,8 @@ class Tombstones:
 
     def alive(self, rows: Rows) -> Mask:
         """Return whether each row is alive, in the shape of `rows`."""
-        return (self._live[rows >> 3] >> (rows & 7) & 1).astype(np.bool_)
+        alive: Mask = (self._live[rows >> 3] >> (rows & 7) & 1).astype(np.bool_)
+        return alive
 
     def live_mask(self) -> Mask:
         """Return a copy as bool (rows,)."""

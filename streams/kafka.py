@@ -1,7 +1,7 @@
 """Clients of the broker, made from the settings in one place."""
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -29,7 +29,7 @@ def producer(settings: Settings, **properties: Any) -> Producer:
         "delivery.timeout.ms": int(settings.loop.delivery_timeout_seconds * 1000),
         "message.max.bytes": 4 * 1024 * 1024,
     }
-    return _made(Producer, settings, defaults, properties)
+    return cast(Producer, _made(Producer, settings, defaults, properties))
 
 
 def consumer(settings: Settings, group: str | None, **properties: Any) -> Consumer:
@@ -53,12 +53,12 @@ def consumer(settings: Settings, group: str | None, **properties: Any) -> Consum
         "fetch.wait.max.ms": 10,
         "topic.metadata.refresh.interval.ms": 30_000,
     }
-    return _made(Consumer, settings, defaults, properties)
+    return cast(Consumer, _made(Consumer, settings, defaults, properties))
 
 
 def admin(settings: Settings) -> AdminClient:
     """Return an admin client; raises as `producer` does."""
-    return _made(AdminClient, settings, {}, {})
+    return cast(AdminClient, _made(AdminClient, settings, {}, {}))
 
 
 def is_embedded(settings: Settings) -> bool:

@@ -24,7 +24,6 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 from confluent_kafka import (
     OFFSET_BEGINNING,
-    TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
     Message,
@@ -32,6 +31,7 @@ from confluent_kafka import (
 )
 
 from streams import metrics
+from streams.arrivals import record_of
 from streams.clock import wall_seconds
 from streams.contracts import Output, Record, Rejected
 from streams.dead_letters import dead_letter
@@ -113,7 +113,7 @@ class Loop(Generic[M]):
     def turn(self) -> int:
         """Do steps 1 to 7 once and return how many records were read."""
         messages = self._read()  # 1
-        records = [_record(message) for message in messages if message.partition() in self._owned]  # 2
+        records = [record_of(message) for message in messages if message.partition() in self._owned]  # 2
         with metrics.STAGE_SECONDS.labels("decode").time():
             decoded = [self._transform.decode(record) for record in records]  # 3
         rejected = [item for item in decoded if isinstance(item, Rejected)]
@@ -193,19 +193,6 @@ class Loop(Generic[M]):
             metrics.LAG_RECORDS.labels(*labels).set(lag)
             age_seconds = wall_seconds() - record.timestamp_ms / 1000
             metrics.LAG_SECONDS.labels(*labels).set(age_seconds if lag else 0)
-
-
-def _record(message: Message) -> Record:
-    kind, timestamp_ms = message.timestamp()
-    return Record(
-        topic=message.topic(),
-        partition=message.partition(),
-        offset=message.offset(),
-        timestamp_ms=0 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms,
-        key=message.key(),
-        value=message.value(),
-        headers=tuple(message.headers() or ()),
-    )
 
 
 def _next_offsets(records: Sequence[Record]) -> list[TopicPartition]:

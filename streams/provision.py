@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.cimpl import NewTopic
 
 from streams.errors import BrokerError
 from streams.kafka import admin, is_embedded, partition_count, producer

@@ -6,6 +6,8 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message, TopicPartition
 
 from streams import metrics
+from streams.arrivals import record_of
+from streams.contracts import Record
 from streams.errors import BrokerError
 from streams.kafka import consumer, partition_count, whole
 from streams.settings import Settings
@@ -30,9 +32,8 @@ def read_to_end(settings: Settings, topic: str, partitions: Sequence[int], apply
             # poll, then drain: consume(n, t) alone would sit out its time at the end of the topic.
             first = reader.poll(1.0)
             for message in (first, *reader.consume(10_000, 0)) if first is not None else ():
-                if _usable(message, left) and message.key() is not None:
-                    apply(message.partition(), message.key(), message.value())
-                    read += 1
+                if _usable(message, left):
+                    read += _applied(record_of(message), apply)
     finally:
         reader.close()
     metrics.RESTORED.labels(topic).inc(read)
@@ -72,15 +73,21 @@ class WholeTopic:
         for message in self._reader.consume(most, wait_seconds):
             if not _usable(message, self._left):
                 continue
-            self.offsets[message.partition()] = message.offset() + 1
-            if message.key() is not None:
-                self._apply(message.partition(), message.key(), message.value())
-                applied += 1
+            record = record_of(message)
+            self.offsets[record.partition] = record.offset + 1
+            applied += _applied(record, self._apply)
         return applied
 
     def close(self) -> None:
         """Stop reading."""
         self._reader.close()
+
+
+def _applied(record: Record, apply: Apply) -> int:
+    if record.key is None:
+        return 0
+    apply(record.partition, record.key, record.value)
+    return 1
 
 
 def _usable(message: Message, left: set[int]) -> bool:
@@ -89,7 +96,7 @@ def _usable(message: Message, left: set[int]) -> bool:
     if error is None:
         return True
     if error.code() == KafkaError._PARTITION_EOF:
-        left.discard(message.partition())
+        left.discard(record_of(message).partition)
     elif error.fatal():
         raise BrokerError(f"The broker refuses this reader: {error.str()}.", "read the broker's log.")
     else:

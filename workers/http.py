@@ -89,7 +89,8 @@ class HttpServer:
         """Stop listening and wait for the server's thread."""
         self._server.should_exit = True
         self._thread.join(_CLOSE_SECONDS)
-        self._listener.close()
+        if not self._thread.is_alive():  # a socket that is closed under a running server is a traceback
+            self._listener.close()
 
     def __enter__(self) -> "HttpServer":
         return self

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
+from streams.arrivals import record_of
 from streams.clock import monotonic_seconds
 from streams.codec import encode_json
 from streams.contracts import Event, Item
@@ -68,7 +69,8 @@ class Publisher:
                 return
             self.delivered += 1
             if delivered is not None:
-                delivered(message.partition(), message.offset(), message.timestamp()[1])
+                record = record_of(message)
+                delivered(record.partition, record.offset, record.timestamp_ms)
 
         while True:
             try:

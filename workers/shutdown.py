@@ -60,7 +60,7 @@ def stop_on_signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def stop_at_end_of(stream: BinaryIO, stop: Stop) -> None:
+def stop_at_end_of(stream: BinaryIO, stop: Stop, orphan_seconds: float = ORPHAN_SECONDS) -> None:
     """Request `stop` when `stream` ends, which is when the process that holds its other end is gone.
 
     Works where a parent is killed with SIGKILL and on every system, unlike PR_SET_PDEATHSIG.
@@ -70,7 +70,7 @@ def stop_at_end_of(stream: BinaryIO, stop: Stop) -> None:
         while stream.read(4096):
             pass
         stop.request()
-        sleep_seconds(ORPHAN_SECONDS)
+        sleep_seconds(orphan_seconds)
         os._exit(1)
 
     threading.Thread(target=watch, name="owner", daemon=True).start()

@@ -53,9 +53,9 @@ class StateTransform:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Rejected(record, "malformed", str(error))
         scale = self._settings.state.rating_scale
-        is_rating = event.event_type is EventType.RATING and event.value is not None
-        if is_rating and not scale.low <= event.value <= scale.high:
-            detail = f"value {event.value:g} lies outside the scale {scale.low:g} to {scale.high:g}"
+        rating = event.value if event.event_type is EventType.RATING else None
+        if rating is not None and not scale.low <= rating <= scale.high:
+            detail = f"value {rating:g} lies outside the scale {scale.low:g} to {scale.high:g}"
             return Rejected(record, "out_of_scale", detail)
         return Accepted(record, event)
 

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,9 +73,12 @@ class Service:
     def send(self, events: list[Event]) -> None:
         """Send events and wait until the newest slate of each user answers their last one."""
         last: dict[str, tuple[int, int]] = {}
+
+        def note(user: str, partition: int, offset: int, _: int) -> None:
+            last[user] = (partition, offset)
+
         for event in events:
-            user = event.user_id
-            self.publisher.event(event, lambda part, offset, _, user=user: last.__setitem__(user, (part, offset)))
+            self.publisher.event(event, partial(note, event.user_id))
         self.publisher.flush()
 
         def answered() -> bool:
@@ -107,7 +111,7 @@ def service(broker: str, tmp_path: Path) -> Iterator[Service]:
         load_catalogue(settings, Publisher(settings), dataset.items, encoder, lambda _: processes.check())
         train_and_announce(settings, dataset.events[: len(dataset.events) // 2], lambda _: None)
         for name in WORKERS:
-            processes.wait_for(name, lambda name=name: processes.get(name, "/readyz") is not None, SECONDS)
+            processes.wait_ready(name, SECONDS)
         yield Service(settings, processes, dataset)
 
 

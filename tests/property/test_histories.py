@@ -42,7 +42,9 @@ def test_first_gap_is_unknown_and_the_others_look_back(users: list[list[Step]], 
     batch = build_histories(users, length)
     for line, user in enumerate(users):
         times = [time for _, _, time in user[-length:]]
-        expected = [NO_GAP, *gap_bucket(np.diff(np.array(times, np.int64))).tolist()][: len(times)]
+        expected = [NO_GAP, *gap_bucket(np.array(times[1:], np.int64) - np.array(times[:-1], np.int64)).tolist()][
+            : len(times)
+        ]
         assert batch.gaps[line, : len(times)].tolist() == expected
 
 

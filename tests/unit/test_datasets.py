@@ -85,7 +85,7 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         (folder / "recbole-1.2.1-py3-none-any.whl").write_bytes(wheel.read_bytes())
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(movielens.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(movielens, "user_cache_dir", lambda name: str(tmp_path / "cache" / name))
     monkeypatch.setattr(movielens, "WHEEL_SHA256", hashlib.sha256(wheel.read_bytes()).hexdigest())
     return commands
@@ -139,7 +139,7 @@ def test_failed_download_says_what_to_do(
             raise outcome
         return outcome
 
-    monkeypatch.setattr(movielens.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(DataError, match=r"(no network|600 seconds).*Operator action.*`sample`"):
         load_dataset("movielens-100k")
 

@@ -11,6 +11,9 @@ import pytest
 
 from workers.shutdown import Stop, stop_at_end_of, stop_on_signals
 
+NEVER_SECONDS = 1e6
+"""The watcher would end the process that it runs in, which here is the tests'."""
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_requests_the_stop(number: signal.Signals) -> None:
@@ -71,5 +74,5 @@ def test_an_open_pipe_requests_nothing() -> None:
     read, write = os.pipe()
     stop = Stop()
     with os.fdopen(write, "wb"):
-        stop_at_end_of(os.fdopen(read, "rb"), stop)
+        stop_at_end_of(os.fdopen(read, "rb"), stop, NEVER_SECONDS)
         assert not stop.wait(0.05)

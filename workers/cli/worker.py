@@ -2,7 +2,7 @@
 
 import sys
 from enum import StrEnum
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -40,10 +40,10 @@ def worker(
             stop_at_end_of(sys.stdin.buffer, stop)
         log.info("started", host=settings.http.host, port=server.port)
         # After the server: torch takes seconds to import, and /livez should answer meanwhile.
-        from workers.processes import WorkerName, run_worker
+        from workers.processes import run_worker
 
         try:
-            run_worker(cast(WorkerName, name.value), settings, stop, health)
+            run_worker(name.value, settings, stop, health)
         except Fatal as error:
             log.error("ended", problem=error.problem, action=error.action)
             raise typer.Exit(error.exit_code) from None

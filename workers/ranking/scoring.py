@@ -15,4 +15,5 @@ def score(query: Query, rows: Rows, generation: Generation) -> Scores:
     """
     if query.vector is None:
         return np.log1p(generation.popularity[rows])
-    return (generation.item_matrix[rows] * query.vector).sum(axis=1)
+    scores: Scores = (generation.item_matrix[rows] * query.vector).sum(axis=1)
+    return scores

@@ -8,7 +8,7 @@ import numpy as np
 from streams.settings.ranking import RankingSettings
 from workers.ranking.candidates import Query
 from workers.ranking.catalogue import Rows
-from workers.ranking.generation import Generation
+from workers.ranking.generation import Generation, Vectors
 
 _NONE: Rows = np.zeros(0, np.int64)
 
@@ -32,7 +32,7 @@ def learned(queries: Sequence[Query], generation: Generation, settings: RankingS
         return rows
     most_seen = max(len(queries[number].seen) for number in asked)
     found = generation.index.search(
-        np.stack([queries[number].vector for number in asked]),
+        _vectors(queries, asked),
         min(settings.learned_candidates + most_seen, len(generation.index)),
     )
     for number, keys in zip(asked, found.keys, strict=True):
@@ -57,13 +57,19 @@ def lookalike(queries: Sequence[Query], generation: Generation, settings: Rankin
     rows = [_NONE] * len(queries)
     if not asked:
         return rows
-    vectors = np.stack([queries[number].vector for number in asked])
+    vectors = _vectors(queries, asked)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     ids = [queries[number].state.user_id for number in asked]
     liked = generation.lookalikes.liked_by_like(ids, vectors, settings.lookalike_users)
     for number, items in zip(asked, liked, strict=True):
         rows[number] = generation.catalogue.rows(items)
     return rows
+
+
+def _vectors(queries: Sequence[Query], asked: Sequence[int]) -> Vectors:
+    """Return the user vectors of the queries that have one, float32 (len(asked), width)."""
+    found = (queries[number].vector for number in asked)
+    return np.stack([vector for vector in found if vector is not None])
 
 
 SOURCES = (Source("learned", learned), Source("popular", popular), Source("lookalike", lookalike))

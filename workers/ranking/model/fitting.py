@@ -83,7 +83,9 @@ def fit(
         if misses >= settings.patience:
             break
     run.average = best
-    popular = count_items(range(len(text_vectors)), past.events.rows, past.events.times_ms, cut_ms).popularity
+    popular = count_items(
+        [str(row) for row in range(len(text_vectors))], past.events.rows, past.events.times_ms, cut_ms
+    ).popularity
     measured = _measure("validation", validation.ranks(best, run.item_vectors()))
     baseline = _measure("validation_popularity", validation.ranks_of_fixed(popular))
     return best, measured | baseline | {"validation_events": len(validation.asked), "epochs": best_epoch}
@@ -152,7 +154,7 @@ class _Run:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.towers.parameters(), _LARGEST_GRADIENT)
         self._optimizer.step()
         self._follow(average_decay(self._step, self._settings.ema_decay))
