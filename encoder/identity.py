@@ -58,4 +58,4 @@ def _bundled_version() -> str:
 
 def _slug(model: str) -> str:
     name = _BUNDLED_NAME if model == BUNDLED else model.rstrip("/").rpartition("/")[2]
-    return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-.") or "model"
+    return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-._") or "model"

@@ -4,7 +4,7 @@ import logging
 from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from streams.errors import BrokerError, SettingError
 from streams.settings import Settings
@@ -63,7 +63,12 @@ def admin(settings: Settings) -> AdminClient:
 
 def is_embedded(settings: Settings) -> bool:
     """Return whether the broker is the one that `headrace broker` runs; raises as `partition_count` does."""
-    return str(_metadata(settings, None).cluster_id or "").startswith(_EMBEDDED_CLUSTER)
+    return embedded_cluster(metadata(settings))
+
+
+def embedded_cluster(cluster: ClusterMetadata) -> bool:
+    """Return whether this is what the embedded broker says of itself."""
+    return str(cluster.cluster_id or "").startswith(_EMBEDDED_CLUSTER)
 
 
 def partition_count(settings: Settings, topic: str) -> int:
@@ -72,7 +77,7 @@ def partition_count(settings: Settings, topic: str) -> int:
     Raises:
         BrokerError: the broker does not answer.
     """
-    found = _metadata(settings, topic).topics.get(topic)
+    found = metadata(settings, topic).topics.get(topic)
     return 0 if found is None or found.error is not None else len(found.partitions)
 
 
@@ -81,10 +86,15 @@ def whole(topic: str, partitions: int, offset: int) -> list[TopicPartition]:
     return [TopicPartition(topic, partition, offset) for partition in range(partitions)]
 
 
-def _metadata(settings: Settings, topic: str | None) -> Any:
+def metadata(settings: Settings, topic: str | None = None) -> ClusterMetadata:
+    """Return what the broker says of one topic, or of all of them.
+
+    Raises:
+        BrokerError: it does not answer.
+    """
     client = admin(settings)
     try:
-        return client.list_topics(topic=topic, timeout=_CONNECT_SECONDS)
+        return cast(ClusterMetadata, client.list_topics(topic=topic, timeout=_CONNECT_SECONDS))
     except KafkaException as error:
         raise BrokerError(
             f"No broker answers at {settings.kafka.bootstrap_servers}: {error.args[0].str()}.",

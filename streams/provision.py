@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import NewTopic
 
 from streams.errors import BrokerError
-from streams.kafka import admin, is_embedded, partition_count, producer
+from streams.kafka import admin, embedded_cluster, metadata
 from streams.settings import Settings
 from streams.topics import CATALOGUE, CLICKSTREAM, RECOMMENDATIONS, REKEYED, USER_STATE, all_topics
 
@@ -28,29 +28,32 @@ def create_topics(settings: Settings, encoder_id: str) -> list[str]:
     Raises:
         BrokerError: the broker refuses one.
     """
-    missing = [topic for topic in all_topics(encoder_id) if not _there(settings, topic.name)]
-    if not missing:
-        return []
-    if is_embedded(settings):
-        _touch(producer(settings), [topic.name for topic in missing])
-    else:
-        partitions, replicas = settings.topics.partitions, settings.topics.replication_factor
-        new = [NewTopic(topic.name, partitions, replicas, config=topic.config) for topic in missing]
-        for name, done in admin(settings).create_topics(new, operation_timeout=_SECONDS).items():
-            try:
-                done.result(_SECONDS)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise BrokerError(
-                        f"Topic {name} cannot be made: {error.args[0].str()}.",
-                        "correct topics.partitions or topics.replication_factor, or the broker's permissions.",
-                    ) from None
+    cluster = metadata(settings)
+    client = admin(settings)  # held until every answer is in: librdkafka ends the calls of a client that is gone
+    there = () if embedded_cluster(cluster) else cluster.topics
+    missing = [topic for topic in all_topics(encoder_id) if topic.name not in there]
+    if embedded_cluster(cluster):
+        # Asking for a topic's partitions makes it appear, with four of them.
+        for topic in missing:
+            client.list_topics(topic.name, timeout=_SECONDS)
+        return [topic.name for topic in missing]
+    partitions, replicas = settings.topics.partitions, settings.topics.replication_factor
+    new = [NewTopic(topic.name, partitions, replicas, config=topic.config) for topic in missing]
+    for name, done in (client.create_topics(new, operation_timeout=_SECONDS) if new else {}).items():
+        try:
+            done.result(_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise BrokerError(
+                    f"Topic {name} cannot be made: {error.args[0].str()}.",
+                    "correct topics.partitions or topics.replication_factor, or the broker's permissions.",
+                ) from None
     return [topic.name for topic in missing]
 
 
 def describe_topics(settings: Settings, encoder_id: str) -> list[Found]:
     """Return every topic of ours as it is on the broker."""
-    found = admin(settings).list_topics(timeout=_SECONDS).topics
+    found = metadata(settings).topics
     return [
         Found(topic.name, len(found[topic.name].partitions) if topic.name in found else 0, topic.cleanup)
         for topic in all_topics(encoder_id)
@@ -63,7 +66,8 @@ def co_partitions(settings: Settings) -> int:
     Raises:
         BrokerError: a topic is missing, or the numbers differ.
     """
-    counts = {topic: partition_count(settings, topic) for topic in _CO_PARTITIONED}
+    found = metadata(settings).topics
+    counts = {topic: len(found[topic].partitions) if topic in found else 0 for topic in _CO_PARTITIONED}
     missing = [topic for topic, count in counts.items() if count == 0]
     if missing:
         raise BrokerError(f"There is no topic {missing[0]}.", "run `headrace topics create`.")
@@ -74,13 +78,3 @@ def co_partitions(settings: Settings) -> int:
             "make them again with one number; partition p must be the same users on all of them.",
         )
     return next(iter(counts.values()))
-
-
-def _there(settings: Settings, topic: str) -> bool:
-    return not is_embedded(settings) and partition_count(settings, topic) > 0
-
-
-def _touch(client: Producer, topics: list[str]) -> None:
-    """Ask the embedded broker for each topic's partitions: that makes it appear, with four of them."""
-    for topic in topics:
-        client.list_topics(topic, timeout=_SECONDS)

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(1_500)]
 WORKERS = ("state", "embedding", "ranking")
-SECONDS = 280.0
+SECONDS = 1_200.0
 KEYS = {
     "events",
     "rejected",

@@ -17,6 +17,7 @@ from streams.reading import read_to_end
 from streams.settings import Settings, load_settings
 from streams.settings.tree import variable_of
 from streams.topics import CLICKSTREAM, dead_letters
+from tests.integration.poison import BAD
 from workers.datasets.contract import Dataset
 from workers.datasets.sample import load, planted_theme, theme_of
 from workers.demo.catalogue import load_catalogue
@@ -25,24 +26,10 @@ from workers.publisher import Publisher
 from workers.slates import Slates
 from workers.train import train_and_announce
 
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(1_500)]
 WORKERS = ("state", "embedding", "ranking")
 SECONDS = 120.0
 TRAINING = {"epochs": 6, "width": 32}
-BAD = (
-    b"",
-    b"{",
-    b"not json",
-    b"\xff\xfe\x00",
-    b"[1, 2]",
-    b'{"event_id": "e"}',
-    b'{"event_id":"b7","event_type":"teleport","user_id":"u","item_id":"i","event_time":"2024-01-01T00:00:00Z"}',
-    b'{"event_id":"b8","event_type":"view","user_id":"u","event_time":"2024-01-01T00:00:00Z"}',
-    b'{"event_id":"b9","event_type":"view","user_id":"u","item_id":"i","event_time":"yesterday"}',
-    b'{"event_id":"b10","event_type":"rating","value":99,"user_id":"u","item_id":"i",'
-    b'"event_time":"2024-01-01T00:00:00Z"}',
-    b'{"schema_version":9,"event_id":"b11","event_type":"view","user_id":"u","item_id":"i",'
-    b'"event_time":"2024-01-01T00:00:00Z"}',
-)
 
 
 class Service:

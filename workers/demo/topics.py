@@ -60,7 +60,8 @@ def delete_topics(settings: Settings, encoder_id: str) -> None:
     doomed = _existing(settings, encoder_id)
     if not doomed:
         return
-    for name, done in admin(settings).delete_topics(doomed, operation_timeout=_SECONDS).items():
+    client = admin(settings)  # held: librdkafka ends the calls of a client that is gone
+    for name, done in client.delete_topics(doomed, operation_timeout=_SECONDS).items():
         try:
             done.result(_SECONDS)
         except KafkaException as error:
