@@ -4,7 +4,8 @@ import logging
 from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ClusterMetadata
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._metadata import ClusterMetadata
 
 from streams.errors import BrokerError, SettingError
 from streams.settings import Settings
@@ -68,7 +69,7 @@ def is_embedded(settings: Settings) -> bool:
 
 def embedded_cluster(cluster: ClusterMetadata) -> bool:
     """Return whether this is what the embedded broker says of itself."""
-    return str(cluster.cluster_id or "").startswith(_EMBEDDED_CLUSTER)
+    return str(cluster.cluster_id).startswith(_EMBEDDED_CLUSTER)
 
 
 def partition_count(settings: Settings, topic: str) -> int:
@@ -94,7 +95,7 @@ def metadata(settings: Settings, topic: str | None = None) -> ClusterMetadata:
     """
     client = admin(settings)
     try:
-        return cast(ClusterMetadata, client.list_topics(topic=topic, timeout=_CONNECT_SECONDS))
+        return client.list_topics(topic=topic, timeout=_CONNECT_SECONDS)
     except KafkaException as error:
         raise BrokerError(
             f"No broker answers at {settings.kafka.bootstrap_servers}: {error.args[0].str()}.",
