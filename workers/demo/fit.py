@@ -18,7 +18,8 @@ BYTES_AN_EVENT: Mapping[str, int] = {
     USER_VECTORS: 420,
     RECOMMENDATIONS: 750,
 }
-"""Held for each replayed event on each topic, zstd, one record a batch."""
+"""Held for each replayed event on each topic, one record a batch. States: 1,090 to 1,230 bytes by partition were
+measured on MovieLens-100K's newest 10,000 events with zlib; the others are estimates."""
 BYTES_AN_ITEM: Mapping[str, int] = {CATALOGUE: 250, "item.vectors.v1": 1_750}
 """Held for each item: 384 float32 hardly compress."""
 
