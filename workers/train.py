@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
+import torch
 
 from encoder.identity import encoder_id
 from streams.codec import decode_item_vector, decode_model_version
@@ -30,6 +31,7 @@ def train_and_announce(
         DataError: the broker holds no item vectors, or there is too little to learn from.
         Transient: the announcement was not delivered.
     """
+    torch.set_num_threads(settings.training.threads)
     encoder = encoder_id(settings.encoder)
     bundle = train(
         item_texts(settings, encoder), events, settings.training, settings.state, encoder, progress=progress

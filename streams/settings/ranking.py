@@ -64,6 +64,8 @@ class TrainingSettings(Section):
     """AdamW's."""
     ema_decay: float = Field(default=0.99, ge=0, lt=1)
     """Of the moving average of weights that is published."""
+    threads: int = Field(default=1, ge=1)
+    """Threads of torch while training; the matrices are small, and waiting threads starve the workers beside."""
     seed: int = 0
     """Of everything random in training."""
     directory: str = ""
