@@ -5,7 +5,7 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from streams.arrivals import record_of
-from streams.clock import monotonic_seconds
+from streams.clock import monotonic_seconds, wall_seconds
 from streams.codec import encode_json
 from streams.contracts import Event, Item
 from streams.errors import BrokerError
@@ -62,6 +62,9 @@ class Publisher:
         return self.delivered
 
     def _send(self, topic: str, key: str, value: bytes | None, delivered: Delivered | None) -> None:
+        # Given by us, because a delivery report of the embedded broker tells a made-up one.
+        create_time_ms = int(wall_seconds() * 1000)
+
         def report(error: KafkaError | None, message: Message) -> None:
             if error is not None:
                 self._failed += 1
@@ -70,11 +73,13 @@ class Publisher:
             self.delivered += 1
             if delivered is not None:
                 record = record_of(message)
-                delivered(record.partition, record.offset, record.timestamp_ms)
+                delivered(record.partition, record.offset, create_time_ms)
 
         while True:
             try:
-                return self._producer.produce(topic, value=value, key=key, on_delivery=report)
+                return self._producer.produce(
+                    topic, value=value, key=key, timestamp=create_time_ms, on_delivery=report
+                )
             except BufferError:
                 self._producer.poll(0.05)
                 self._check()
