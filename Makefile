@@ -3,6 +3,8 @@
 # make integration  runs the tests that start whole workers (minutes)
 # make lint     style, types, import contracts, file sizes
 # make schemas  writes deploy/schemas from the contracts
+# make bench-NAME   measures and writes tests/bench/results/NAME.json
+# make figures  writes the measured figures into the README
 #
 # HEADRACE_TORCH_INDEX  address of a package index with CPU builds of torch; without it pip takes what its own
 #                       configuration finds first, which on Linux may be a build with gigabytes of CUDA.
@@ -20,7 +22,7 @@ TORCH_INDEX := $(if $(HEADRACE_TORCH_INDEX),--extra-index-url $(HEADRACE_TORCH_I
 # Python must be able to keep what it compiled: importing torch uncompiled takes minutes, every time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test integration lint schemas install clean
+.PHONY: demo test integration lint schemas figures install clean
 
 demo: install
 	$(BIN)/headrace demo $(ARGS)
@@ -40,6 +42,12 @@ lint: install
 
 schemas: install
 	$(BIN)/python -m streams.contracts.schemas deploy/schemas
+
+bench-%: install
+	$(BIN)/python -m tests.bench.$* $(ARGS)
+
+figures: install
+	$(BIN)/python -m tests.bench.tables
 
 install: $(STAMP)
 

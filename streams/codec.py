@@ -5,10 +5,12 @@ import msgspec
 from streams.contracts import (
     Event,
     Item,
+    ItemActivity,
     ItemVector,
     ModelAlias,
     ModelVersion,
     Recommendation,
+    UserAction,
     UserState,
     UserVector,
 )
@@ -28,3 +30,5 @@ decode_model_alias = msgspec.json.Decoder(ModelAlias).decode
 decode_item_vector = msgspec.msgpack.Decoder(ItemVector).decode
 decode_user_state = msgspec.msgpack.Decoder(UserState).decode
 decode_user_vector = msgspec.msgpack.Decoder(UserVector).decode
+decode_user_action = msgspec.msgpack.Decoder(UserAction).decode
+decode_item_activity = msgspec.msgpack.Decoder(ItemActivity).decode

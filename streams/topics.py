@@ -8,6 +8,8 @@ CLICKSTREAM = "clickstream.events.v1"
 REKEYED = "clickstream.rekeyed.v1"
 CATALOGUE = "catalog.items.v1"
 USER_STATE = "user.state.v1"
+USER_ACTIONS = "user.actions.v1"
+ITEM_ACTIVITY = "item.activity.v1"
 USER_VECTORS = "user.vectors.v1"
 RECOMMENDATIONS = "recommendations.v1"
 MODELS = "models.v1"
@@ -64,6 +66,8 @@ def all_topics(encoder_id: str) -> tuple[Topic, ...]:
     derived = (
         Topic(USER_STATE, "compact", None),
         Topic(item_vectors(encoder_id), "compact", None),
+        Topic(USER_ACTIONS, "delete", 7 * _DAY),
+        Topic(ITEM_ACTIVITY, "delete", 7 * _DAY),
         Topic(USER_VECTORS, "compact", None),
         Topic(RECOMMENDATIONS, "compact,delete", 7 * _DAY),
         Topic(MODELS, "compact", None),

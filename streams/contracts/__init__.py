@@ -1,6 +1,7 @@
 """The messages on every topic. JSON on public topics, msgpack on internal ones."""
 
 from streams.contracts.events import ITEMLESS, Event, EventType
+from streams.contracts.feedback import ItemActivity, UserAction
 from streams.contracts.items import Item, ItemVector
 from streams.contracts.models import ModelAlias, ModelVersion
 from streams.contracts.recommendations import Reason, Recommendation, RecommendedItem, Source
@@ -13,6 +14,7 @@ __all__ = [
     "EventType",
     "Interaction",
     "Item",
+    "ItemActivity",
     "ItemVector",
     "ModelAlias",
     "ModelVersion",
@@ -23,6 +25,7 @@ __all__ = [
     "Record",
     "Rejected",
     "Source",
+    "UserAction",
     "UserState",
     "UserVector",
 ]
