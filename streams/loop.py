@@ -96,6 +96,7 @@ class Loop(Generic[M]):
         self._on_committed = on_committed
         self._lag = LagWatch(consumer)
         self._owned: frozenset[int] = frozenset()
+        metrics.expect(transform.sources)
         consumer.subscribe(
             [transform.sources[0]],
             on_assign=self._assigned,
