@@ -36,6 +36,12 @@ LAG_SECONDS = Gauge(
 )
 OWNED = Gauge("headrace_streams_owned_partitions", "Partitions that this worker owns.")
 RESTORED = Counter("headrace_streams_restored_records_total", "Records read back at assignment.", ["topic"])
+RESTORING = Gauge("headrace_streams_restoring_partitions", "Owned partitions whose state is being read back.")
+RESTORE_LEFT = Gauge("headrace_streams_restore_left_records", "Offsets that a restore has still to read.")
+ABANDONED = Counter("headrace_streams_abandoned_batches_total", "Batches that were undone and read again.")
+PRODUCERS_REPLACED = Counter(
+    "headrace_streams_replaced_producers_total", "Transactional producers that had to be replaced."
+)
 REKEYED = Counter(
     "headrace_streams_rekeyed_total", "Records passed on because key or partition was not the user's."
 )

@@ -8,6 +8,7 @@ SHOWN = "headrace_feedback_exposures_total"
 CHOSEN = "headrace_feedback_outcomes_total"
 SHOWN_AT = "headrace_feedback_exposures_by_position_total"
 CHOSEN_AT = "headrace_feedback_outcomes_by_position_total"
+CLICKED = '{evidence="impression",action="click"}'
 SEEN, STOOD = '{evidence="impression"}', '{evidence="slate"}'
 
 
@@ -20,9 +21,9 @@ def board() -> Board:
             [
                 chart(
                     "Which model is clicked?",
-                    "Click-through rate by model: of the items that a producer reports as seen.",
+                    "Click-through rate by model: clicks, of the items that a producer reports as seen.",
                     "percentunit",
-                    Query(share(CHOSEN + SEEN, SHOWN + SEEN, "model_version"), "{{model_version}}"),
+                    Query(share(CHOSEN + CLICKED, SHOWN + SEEN, "model_version"), "{{model_version}}"),
                     width=8,
                 ),
                 chart(

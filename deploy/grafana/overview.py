@@ -79,11 +79,14 @@ def board() -> Board:
             [
                 chart(
                     "Do people take what is recommended?",
-                    "Click-through rate: of the items that a producer reports as seen. Hit rate: of the items "
+                    "Click-through rate: clicks, of the items that a producer reports as seen. Hit rate: of the items "
                     "that stood in a slate, where nobody reports what was seen; the two cannot be compared.",
                     "percentunit",
                     Query(
-                        share(f'{CHOSEN}{{evidence="impression"}}', f'{SHOWN}{{evidence="impression"}}'),
+                        share(
+                            f'{CHOSEN}{{evidence="impression",action="click"}}',
+                            f'{SHOWN}{{evidence="impression"}}',
+                        ),
                         "click-through rate",
                     ),
                     Query(share(f'{CHOSEN}{{evidence="slate"}}', f'{SHOWN}{{evidence="slate"}}'), "hit rate"),

@@ -111,9 +111,9 @@ def board() -> Board:
                 ),
                 chart(
                     "Which stage of ranking takes the time?",
-                    "Seconds a second that each stage of the pipeline runs: the share of one core.",
-                    "percentunit",
-                    Query(rate("headrace_ranking_stage_seconds_sum", "stage", "name"), "{{stage}} {{name}}"),
+                    "Mean time of a batch in each stage of the pipeline.",
+                    "s",
+                    Query(mean("headrace_ranking_stage_seconds", "stage", "name"), "{{stage}} {{name}}"),
                     stacked=True,
                 ),
                 chart(
@@ -121,6 +121,16 @@ def board() -> Board:
                     "Mean records of a batch. Batches grow when a worker falls behind, which makes it quicker.",
                     "short",
                     Query(mean("headrace_streams_batch_records", "worker"), "{{worker}}"),
+                    width=6,
+                ),
+                chart(
+                    "Are batches undone?",
+                    "Batches that the broker refused and that were read again, and producers that were replaced. "
+                    "Some are normal in a rebalance.",
+                    "cps",
+                    Query(rate("headrace_streams_abandoned_batches_total", "worker"), "{{worker}} undone"),
+                    Query(rate("headrace_streams_replaced_producers_total", "worker"), "{{worker}} replaced"),
+                    width=6,
                 ),
             ],
         )
@@ -133,21 +143,29 @@ def board() -> Board:
                     "short",
                     Query("sum(headrace_streams_users)", "states"),
                     Query("sum(headrace_ranking_standing_slates)", "standing slates"),
-                    width=8,
+                    width=6,
                 ),
                 chart(
                     "Is anybody reading back?",
                     "Records a second read back after a start or a rebalance.",
                     "recps",
                     Query(f"{rate('headrace_streams_restored_records_total', 'topic')} or vector(0)", "{{topic}}"),
-                    width=8,
+                    width=6,
+                ),
+                chart(
+                    "How much is left to read back?",
+                    "Records that a restore has still to read, and the partitions that wait for it.",
+                    "short",
+                    Query("sum(headrace_streams_restore_left_records)", "records"),
+                    Query("sum(headrace_streams_restoring_partitions)", "partitions"),
+                    width=6,
                 ),
                 chart(
                     "Which standing slates wait?",
                     "Slates to be made again because an item went or the model changed.",
                     "short",
                     Query("sum(headrace_ranking_standing_waiting)", "waiting"),
-                    width=8,
+                    width=6,
                 ),
             ],
         )

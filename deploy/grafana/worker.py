@@ -61,7 +61,7 @@ def board() -> Board:
                     "How much of its time is it busy?",
                     "Share of the loop's time that is work and not waiting. Near 1 it cannot keep up with more.",
                     "percentunit",
-                    Query(rate(f"headrace_streams_stage_seconds_sum{WHO}", *BY), LEGEND),
+                    Query(f"clamp_max({rate(f'headrace_streams_stage_seconds_sum{WHO}', *BY)}, 1)", LEGEND),
                     levels=Levels(0.7, 0.9),
                 ),
                 chart(
