@@ -50,6 +50,7 @@ def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health)
 def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
     import torch
 
+    from index.probe import RecallProbe
     from workers.ranking.transform import RankingTransform
     from workers.ranking.world import World
 
@@ -66,7 +67,9 @@ def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
         if not stop.requested:
             health.set("index", True)
             health.set("model", True)
-            _run("ranking", RankingTransform(settings, world), settings, stop, health)
+            ranking = RankingTransform(settings, world)
+            with RecallProbe(lambda: world.generation.index if world.generation is not None else None):
+                _run("ranking", ranking, settings, stop, health)
     finally:
         world.close()
 
