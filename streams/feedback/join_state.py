@@ -151,3 +151,6 @@ def kept(action: UserAction) -> KeptAction:
 def lead_source(sources: tuple[str, ...]) -> str:
     """Return the one code that metrics count a place under: the first source that proposed it."""
     return next((code for code in sources if code not in _OF_ITEM), "unknown")
+
+
+decode_join_state = msgspec.msgpack.Decoder(JoinState).decode
