@@ -30,9 +30,11 @@ PARTITIONS = 4
 START_MS = to_ms(datetime(2026, 1, 5, tzinfo=UTC))
 SETTINGS = FeedbackSettings(window_seconds=3_600, open_slates=20)
 _ITEMS = 200
+_TOGETHER = 50
+_SESSION = 10 * _TOGETHER
 _KINDS = (EventType.VIEW, EventType.CLICK, EventType.PURCHASE, EventType.IMPRESSION)
 _CODES = {kind: code for code, kind in enumerate(EventType)}
-_LATER_MS = 20 * 3_600_000
+_LATER_MS = 5 * 3_600_000
 FLUSH = "flush"
 
 
@@ -43,23 +45,21 @@ class Said(NamedTuple):
     message: UserAction | Recommendation
 
 
-def traffic(actions: int, users: int, seed: int = 7) -> list[Said]:
-    """Return `actions` actions of `users` users, each followed by a slate, about half of them on slates.
+def traffic(actions: int, seed: int = 7) -> list[Said]:
+    """Return `actions` actions, each followed by a slate, about half of them on slates.
 
-    A user does at most as much as the bounds of `SETTINGS` let the join keep, so that nothing depends on the order in
-    which the two topics are read.
+    Fifty users act by turns, ten times each within half an hour; then come fifty others. So no user does more than
+    the bounds of `SETTINGS` let the join keep, and windows end all along.
     """
     draw = random.Random(seed)
     offsets = [0] * PARTITIONS
     slates: dict[str, list[Recommendation]] = {}
     said = []
     for number in range(actions):
-        user = f"u{number % users}"
+        user = f"u{number // _SESSION}.{number % _TOGETHER}"
         home = owner(user.encode(), PARTITIONS)
-        time_ms = START_MS + number * 1_800_000 // actions
-        source = Source(
-            topic=CLICKSTREAM, partition=home, offset=offsets[home], create_time_ms=START_MS + number
-        )
+        time_ms = START_MS + number * 1_800_000 // _SESSION
+        source = Source(topic=CLICKSTREAM, partition=home, offset=offsets[home], create_time_ms=START_MS + number)
         offsets[home] += 1
         action = _action(user, number, time_ms, source, slates.get(user, []), draw)
         slate = _slate(user, action, draw)
@@ -68,17 +68,20 @@ def traffic(actions: int, users: int, seed: int = 7) -> list[Said]:
     return said
 
 
-def ends() -> list[Said]:
-    """Return what moves the stream time of every partition past all windows of `traffic`."""
-    said = []
+def ends(said: list[Said]) -> list[Said]:
+    """Return what moves the stream time of every partition past all windows of this traffic."""
+    last_ms = max(each.message.event_time_ms for each in said if isinstance(each.message, UserAction))
+    found: list[Said] = []
     for number in range(10_000):
         user = f"{FLUSH}{number}"
         home = owner(user.encode(), PARTITIONS)
-        if home not in {each.partition for each in said}:
+        if home not in {each.partition for each in found}:
             source = Source(topic=CLICKSTREAM, partition=home, offset=10**9, create_time_ms=START_MS)
-            action = UserAction(1, user, user, _CODES[EventType.VIEW], "i0", START_MS + _LATER_MS, None, None, source)
-            said += [Said(home, action), Said(home, _slate(user, action, random.Random(0)))]
-    return said
+            action = UserAction(
+                1, user, user, _CODES[EventType.VIEW], "i0", last_ms + _LATER_MS, None, None, source
+            )
+            found += [Said(home, action), Said(home, _slate(user, action, random.Random(0)))]
+    return found
 
 
 def records(said: list[Said]) -> Iterator[Output]:
@@ -114,7 +117,7 @@ def expected(said: list[Said]) -> dict[str, TrainingExample]:
         states[message.user_id] = step.state
         found += step.examples
     for state in states.values():
-        found += expired(state, START_MS + _LATER_MS, SETTINGS).examples
+        found += expired(state, START_MS + 10 * _LATER_MS * len(said), SETTINGS).examples
     by_id = {example.example_id: example for example in found}
     assert len(by_id) == len(found)
     return by_id

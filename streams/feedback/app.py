@@ -41,11 +41,17 @@ class FeedbackApp(faust.App):
         return _CommittedTransport(self.conf.broker_consumer, self)
 
 
-def feedback_app(settings: Settings, partitions: int, directory: Path) -> FeedbackApp:
+def app_id(settings: Settings) -> str:
+    """Return the app's name, which is its consumer group and begins the names of its changelogs."""
+    return f"{settings.kafka.group_prefix}.feedback"
+
+
+def feedback_app(settings: Settings, partitions: int, embedded: bool, directory: Path) -> FeedbackApp:
     """Return the app, without agents or tables.
 
     Args:
         partitions: of the source topics and so of the tables' changelogs.
+        embedded: the broker cannot be asked to make topics.
         directory: for files that Faust wants to have; nothing in it is needed again.
 
     Raises:
@@ -56,7 +62,7 @@ def feedback_app(settings: Settings, partitions: int, directory: Path) -> Feedba
     if (login := credentials(settings)) is not None:
         options["broker_credentials"] = login
     return FeedbackApp(
-        f"{settings.kafka.group_prefix}.feedback",
+        app_id(settings),
         broker=[URL(f"kafka://{server.strip()}") for server in settings.kafka.bootstrap_servers.split(",")],
         broker_client_id=f"headrace-{settings.instance}",
         broker_session_timeout=session_seconds,
@@ -75,6 +81,7 @@ def feedback_app(settings: Settings, partitions: int, directory: Path) -> Feedba
         topic_partitions=partitions,
         topic_replication_factor=settings.topics.replication_factor,
         topic_disable_leader=True,
+        topic_allow_declare=not embedded,
         datadir=directory,
         autodiscover=False,
         web_enabled=False,

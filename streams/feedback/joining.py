@@ -163,9 +163,8 @@ class Joining:
         return changes
 
     def _new_time(self) -> StreamTime:
-        return StreamTime(
-            self.sources, int(self._settings.jump_seconds * 1000), int(self._settings.window_seconds * 1000)
-        )
+        jump_ms, patience_ms = self._settings.jump_seconds * 1000, self._settings.patience_seconds * 1000
+        return StreamTime(self.sources, int(jump_ms), int(patience_ms))
 
 
 def _example_record(example: tuple[int, TrainingExample]) -> Output:

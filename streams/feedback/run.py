@@ -12,18 +12,19 @@ import uvloop
 from faust.types import TP
 
 from streams.errors import BrokerError, HeadraceError, Transient
-from streams.feedback.app import FeedbackApp, feedback_app
+from streams.feedback.app import FeedbackApp, app_id, feedback_app
 from streams.feedback.batching import Batching, Handler
 from streams.feedback.joining import Joining
 from streams.feedback.outbox import Outbox
 from streams.feedback.progress import Progress
 from streams.feedback.tables import AwaitedTable
 from streams.feedback.trending import Trending
-from streams.kafka import metadata
+from streams.kafka import is_embedded, metadata, partition_count
 from streams.settings import Settings
 from streams.topics import ITEM_ACTIVITY, ITEM_TRENDS, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
 
 _TOPICS = (USER_ACTIONS, RECOMMENDATIONS, ITEM_ACTIVITY, TRAINING_EXAMPLES, ITEM_TRENDS)
+_TABLES = _USERS, _ITEMS = ("users", "items")
 _TURN_SECONDS = 0.1
 _LOOK_SECONDS = 5.0
 _LEAVE_SECONDS = 8.0
@@ -42,9 +43,12 @@ def run_feedback(settings: Settings, stopped: Callable[[], bool], on_ready: Call
         BrokerError: topics are missing or differ in their partitions.
         Transient: something was not delivered, or a partition stands still; a restart reads it again.
     """
-    partitions = _partitions(settings)
+    partitions, embedded = _partitions(settings), is_embedded(settings)
+    if embedded:
+        for name in _TABLES:  # asking for a topic makes it appear there
+            partition_count(settings, f"{app_id(settings)}-{name}-changelog")
     with tempfile.TemporaryDirectory(prefix="headrace-feedback-") as directory:
-        app = feedback_app(settings, partitions, Path(directory))
+        app = feedback_app(settings, partitions, embedded, Path(directory))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_Feedback(app, settings, on_ready).run(stopped))
 
@@ -58,8 +62,8 @@ class _Feedback:
         self._on_ready = on_ready
         self._failure: BaseException | None = None
         outbox = Outbox(app)
-        users = AwaitedTable(self._table("users", self._recovered), outbox)
-        items = AwaitedTable(self._table("items"), outbox)
+        users = AwaitedTable(self._table(_USERS, self._recovered), outbox)
+        items = AwaitedTable(self._table(_ITEMS), outbox)
         self._handlers: tuple[Handler, ...] = (
             Joining(users, outbox, settings.feedback, self._committed),
             Trending(items, outbox, settings.feedback),
@@ -125,7 +129,12 @@ class _Feedback:
         return self._app.Table(name, key_type=bytes, value_type=bytes, on_recover=on_recover)
 
     def _agent(self, batching: Batching, sources: Sequence[str]) -> None:
-        raw: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+        raw: dict[str, Any] = {
+            "key_type": bytes,
+            "value_type": bytes,
+            "key_serializer": "raw",
+            "value_serializer": "raw",
+        }
         topic = self._app.topic(*sources, allow_empty=True, **raw)
         self._app.agent(topic, name=f"feedback.{sources[0]}", concurrency=1)(partial(_body, batching))
 

@@ -10,6 +10,8 @@ class FeedbackSettings(Section):
 
     window_seconds: float = Field(default=86_400.0, gt=0)
     """An action answers a slate for this long after the slate was made, in stream time."""
+    patience_seconds: float = Field(default=7 * 86_400.0, ge=0)
+    """Slates and actions are two topics; time waits for the one that is behind, for so long at most."""
     open_slates: int = Field(default=8, ge=1, le=100)
     """Newest slates of a user that an action may still answer; an older one is closed and written."""
     kept_actions: int = Field(default=100, ge=1, le=2_000)
