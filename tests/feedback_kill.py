@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import isclose
 from pathlib import Path
 from typing import NamedTuple
 
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import KafkaException, Producer, TopicPartition
 
-from streams.clock import to_ms, wall_seconds
+from streams.clock import wall_seconds
 from streams.codec import decode_item_activity, decode_item_trend, decode_training_example
 from streams.contracts import ItemTrend, Output, TrainingExample
 from streams.feedback.trends import decayed, trend_after
@@ -35,14 +36,12 @@ class Survived(NamedTuple):
         lost: outcomes and examples that are missing.
         doubled: outcomes and examples that are too many.
         trends_wrong: items whose decayed counts differ.
-        cpu_seconds: of all lives of the worker together.
     """
 
     lost: int
     doubled: int
     trends_wrong: int
     kills: int
-    cpu_seconds: float
 
 
 class Worker:
@@ -98,22 +97,21 @@ def survive(settings: Settings, said: Sequence[Said], kills: int, worker: Worker
     client.init_transactions(30)
     chunks = [list(said[start : start + _CHUNK]) for start in range(0, len(said), _CHUNK)]
     kill_at = {len(chunks) * (number + 1) // (kills + 1) for number in range(kills)}
-    sent = 0
     for number, chunk in enumerate(chunks):
-        outputs = [*records(chunk), *activity(chunk)]
-        sent += len(outputs)
-        send(client, outputs)
+        send(client, [*records(chunk), *activity(chunk)])
         if number in kill_at:
-            # As soon as it is in the middle of something: half of what was sent since is handled, or less.
-            before = handled(settings)
-            wait_until(lambda least=before: handled(settings) > least or handled(settings) >= sent, worker)
+            # As soon as it commits some of this: it is in the middle of the rest, or just done.
+            wait_until(partial(_moved, settings, handled(settings)), worker)
             worker.restart()
     send(client, list(records(ends(list(said)))))
     want = expected(list(said))
     wait_until(lambda: len(examples(settings)) >= len(want) and lag(settings) == 0, worker)
     lost, doubled = differences(want, examples(settings))
-    wrong = trends_wrong(settings)
-    return Survived(lost, doubled, wrong, len(kill_at), 0.0)
+    return Survived(lost, doubled, trends_wrong(settings), len(kill_at))
+
+
+def _moved(settings: Settings, before: int) -> bool:
+    return handled(settings) > before
 
 
 def send(client: Producer, outputs: Sequence[Output], commit: bool = True) -> None:
@@ -178,27 +176,19 @@ def differences(want: dict[str, TrainingExample], got: dict[str, TrainingExample
 def trends_wrong(settings: Settings) -> int:
     """Return how many items have a trend that is not the pure function of the activity on the topic."""
     want: dict[bytes, ItemTrend] = {}
-    offsets: dict[bytes, int] = {}
     got: dict[bytes, ItemTrend] = {}
 
     def fold(_: int, key: bytes, value: bytes | None) -> None:
-        offsets[key] = offsets.get(key, -1) + 1
-        latest_ms = to_ms_of_now()
-        want[key] = trend_after(want.get(key), decode_item_activity(value or b""), offsets[key], latest_ms)
+        before = want.get(key)
+        offset = 0 if before is None else before.offset + 1
+        want[key] = trend_after(before, decode_item_activity(value or b""), offset, int(wall_seconds() * 1000))
+
+    def keep(_: int, key: bytes, value: bytes | None) -> None:
+        got[key] = decode_item_trend(value or b"")
 
     read_to_end(settings, ITEM_ACTIVITY, range(PARTITIONS), fold)
-    read_to_end(
-        settings,
-        ITEM_TRENDS,
-        range(PARTITIONS),
-        lambda _, key, value: got.update({key: decode_item_trend(value or b"")}),
-    )
+    read_to_end(settings, ITEM_TRENDS, range(PARTITIONS), keep)
     return sum(key not in got or not _same(want[key], got[key]) for key in want) + len(got.keys() - want.keys())
-
-
-def to_ms_of_now() -> int:
-    """Return the wall's time, later than all of the traffic, in milliseconds."""
-    return int(wall_seconds() * 1000)
 
 
 def wait_until(holds: Callable[[], bool], worker: Worker) -> None:
@@ -207,7 +197,7 @@ def wait_until(holds: Callable[[], bool], worker: Worker) -> None:
     while not holds():
         assert worker.process.poll() is None, worker.log[-3_000:]
         assert time.monotonic() < deadline, worker.log[-3_000:]
-        time.sleep(0.1)
+        time.sleep(0.2)
 
 
 def _same(one: ItemTrend, other: ItemTrend) -> bool:
@@ -220,11 +210,15 @@ def _same(one: ItemTrend, other: ItemTrend) -> bool:
 
 def _committed(settings: Settings) -> list[TopicPartition]:
     group = consumer(settings, f"{settings.kafka.group_prefix}.feedback")
+    places = [TopicPartition(topic, number) for topic in _SOURCES for number in range(PARTITIONS)]
+    deadline = time.monotonic() + SECONDS
     try:
-        places = [TopicPartition(topic, number) for topic in _SOURCES for number in range(PARTITIONS)]
-        return list(group.committed(places, 10))
+        while True:
+            try:
+                return list(group.committed(places, 10))
+            except KafkaException:  # a broker that has just started is still looking for its coordinators
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
     finally:
         group.close()
-
-
-_ = to_ms

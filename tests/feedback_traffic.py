@@ -96,7 +96,7 @@ def records(said: list[Said]) -> Iterator[Output]:
 
 def activity(said: list[Said]) -> Iterator[Output]:
     """Return one record of item activity for each action."""
-    for partition, message in said:
+    for _, message in said:
         if isinstance(message, UserAction):
             counts = {message.event_type: 1}
             value = ItemActivity(1, message.item_id, counts, message.event_time_ms, message.source)

@@ -1,8 +1,8 @@
 """Looks at every partition of the sources: how far behind it is, and whether it moves at all.
 
-Faust and aiokafka have stopped fetching single partitions for ever (faust-streaming #629, #175), and recoveries have
-hung (#597): neither is seen from inside. So the ends of the partitions are asked of the broker, and a partition
-that has records and does not move ends the process; the next one starts afresh.
+Faust and aiokafka have stopped fetching single partitions for ever (faust-streaming #629, #175), and recoveries
+have hung (#597): neither is seen from inside. So the ends of the partitions are asked of the broker, and a
+partition that has records and does not move ends the process; the next one starts afresh.
 """
 
 from collections.abc import Mapping
