@@ -1,8 +1,11 @@
 """How much a worker takes at once: bounded by records, bytes and the time that handling them takes."""
 
+from collections.abc import Callable
+
 import structlog
 from confluent_kafka import Consumer, KafkaError, Message
 
+from streams.arrivals import record_of
 from streams.clock import Clock, monotonic_seconds
 from streams.errors import BrokerError, Transient
 from streams.settings.kafka import LoopSettings
@@ -40,12 +43,20 @@ class Batches:
 
     Args:
         reader: its callbacks run inside `read`.
+        ended: told topic, partition and offset whenever a partition was read to its end.
     """
 
-    def __init__(self, reader: Consumer, settings: LoopSettings, clock: Clock = monotonic_seconds) -> None:
+    def __init__(
+        self,
+        reader: Consumer,
+        settings: LoopSettings,
+        clock: Clock = monotonic_seconds,
+        ended: Callable[[str, int, int], None] = lambda *_: None,
+    ) -> None:
         self._consumer = reader
         self._settings = settings
         self._clock = clock
+        self._ended = ended
         self._unknown_since: float | None = None
         self.size = BatchSize(settings)
 
@@ -71,9 +82,13 @@ class Batches:
         return messages
 
     def _records(self, messages: list[Message]) -> list[Message]:
-        bad = [error for message in messages if (error := message.error()) is not None]
-        for error in bad:
-            self._check(error)
+        bad = [(message, error) for message in messages if (error := message.error()) is not None]
+        for message, error in bad:
+            if error.code() == KafkaError._PARTITION_EOF:
+                end = record_of(message)
+                self._ended(end.topic, end.partition, end.offset)
+            else:
+                self._check(error)
         if not bad:
             self._unknown_since = None
             return messages
@@ -94,8 +109,7 @@ class Batches:
             self._unknown_since = now if self._unknown_since is None else self._unknown_since
             if now - self._unknown_since > self._settings.delivery_timeout_seconds:
                 raise Transient(f"a topic is not there ({error.str()}); run `headrace topics create`")
-        if code != KafkaError._PARTITION_EOF:
-            _log.warning("consumer", error=error.str())
+        _log.warning("consumer", error=error.str())
 
 
 def _size(message: Message) -> int:

@@ -31,6 +31,7 @@ from streams.clock import monotonic_seconds, sleep_seconds
 from streams.contracts import Record, Rejected
 from streams.dead_letters import dead_letter
 from streams.delivery import Abandoned, Delivery, Unknown
+from streams.lag import LagWatch
 from streams.ownership import Ownership, Partitions
 from streams.progress import tell
 from streams.rejections import RejectedShare
@@ -68,9 +69,11 @@ class Loop(Generic[M]):
         self._consumer = reader
         self._delivery = delivery
         self._poll_seconds = settings.loop.poll_seconds
-        self._batches = Batches(reader, settings.loop)
+        self._lag = LagWatch(reader)
+        self._batches = Batches(reader, settings.loop, ended=self._lag.ended)
         self._rejections = RejectedShare(settings.loop.max_rejected_share, settings.loop.rejected_window_records)
         self._offsets: dict[tuple[str, int], int] = {}
+        metrics.expect(transform.sources)
         self._on_change = on_change
         self._ownership = Ownership(transform, reader, group, settings, self._changed)
 
@@ -107,6 +110,7 @@ class Loop(Generic[M]):
         except Unknown as why:
             self._undo(why)
             self._ownership.start_over()
+        self._lag.measure()
         return len(records)
 
     def _handle(self, records: Sequence[Record]) -> None:
@@ -142,11 +146,13 @@ class Loop(Generic[M]):
         self._transform.kept(self._delivery.ends)  # 8
         self._offsets.update(offsets)
         if records:
-            tell(self._consumer, records, rejected)
+            tell(records, rejected)
+            self._lag.committed(records)
 
     def _changed(self, partitions: Partitions) -> None:
         # A partition that comes back may have been read further by another worker meanwhile.
         self._offsets = {place: offset for place, offset in self._offsets.items() if place[1] in partitions.active}
+        self._lag.own(self._transform.sources, partitions.active)
         self._on_change(partitions)
 
     def _undo(self, why: Exception) -> None:

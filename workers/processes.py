@@ -17,7 +17,7 @@ from streams.worker import worker_loop
 from workers.http import Health
 from workers.shutdown import Stop
 
-WorkerName = Literal["state", "embedding", "ranking"]
+WorkerName = Literal["state", "embedding", "ranking", "feedback"]
 _log = structlog.get_logger()
 _CACHED_TEXTS = 10_000
 _FOLLOW_SECONDS = 0.02
@@ -45,11 +45,14 @@ def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health)
             _run(name, EmbeddingTransform(settings, encoder), settings, stop, health)
         case "ranking":
             _run_ranking(settings, stop, health)
+        case "feedback":
+            _run_feedback(settings, stop, health)
 
 
 def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
     import torch
 
+    from index.probe import RecallProbe
     from workers.ranking.transform import RankingTransform
     from workers.ranking.world import World
 
@@ -66,9 +69,23 @@ def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
         if not stop.requested:
             health.set("index", True)
             health.set("model", True)
-            _run("ranking", RankingTransform(settings, world), settings, stop, health)
+            ranking = RankingTransform(settings, world)
+            with RecallProbe(lambda: world.generation.index if world.generation is not None else None):
+                _run("ranking", ranking, settings, stop, health)
     finally:
         world.close()
+
+
+def _run_feedback(settings: Settings, stop: Stop, health: Health) -> None:
+    from streams.feedback.run import run_feedback
+
+    health.set("assigned", False)
+
+    def stopped() -> bool:
+        health.beat()
+        return stop.requested
+
+    run_feedback(settings, stopped, lambda ready: health.set("assigned", ready))
 
 
 def _run(name: WorkerName, transform: Transform[Any], settings: Settings, stop: Stop, health: Health) -> None:
