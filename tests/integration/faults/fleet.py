@@ -57,6 +57,12 @@ class Fleet:
                 start_new_session=True,
             )
 
+    def tend(self) -> None:
+        """Start workers again that have ended by themselves, as whatever runs them in earnest does."""
+        for name, process in list(self.processes.items()):
+            if process.poll() not in (None, 0):
+                self.start(name)
+
     def log(self, name: str) -> Path:
         """Return where a worker writes."""
         return self._directory / f"{name}.log"
@@ -64,6 +70,10 @@ class Fleet:
     def said(self, name: str) -> str:
         """Return what a worker wrote."""
         return self.log(name).read_text(errors="replace")
+
+    def tails(self) -> str:
+        """Return the last that every worker wrote."""
+        return "\n".join(f"{name}: {self.said(name)[-3_000:]}" for name in self.processes)
 
     def send(self, name: str, number: signal.Signals) -> None:
         """Send a signal."""
@@ -84,9 +94,14 @@ class Fleet:
         return self.processes[name].wait(seconds)
 
     def wait_ready(self, *names: str) -> None:
-        """Return when these workers have their partitions and the state of them."""
+        """Return when these workers have their partitions and the state of them; tend them meanwhile."""
+
+        def ready(name: str) -> bool:
+            self.tend()
+            return self._ready(name)
+
         for name in names:
-            wait_until(partial(self._ready, name), f"worker {name} is ready", partial(self.said, name))
+            wait_until(partial(ready, name), f"worker {name} is ready", partial(self.said, name))
 
     def _ready(self, name: str) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self._ports[name], timeout=2)
