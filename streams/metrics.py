@@ -32,7 +32,8 @@ LAG_SECONDS = Gauge(
 OWNED = Gauge("headrace_streams_owned_partitions", "Partitions that this worker owns.")
 RESTORED = Counter("headrace_streams_restored_records_total", "Records read back at assignment.", ["topic"])
 REKEYED = Counter(
-    "headrace_streams_rekeyed_total", "Records passed on because key or partition was not the user's."
+    "headrace_streams_rekeyed_total", "Records passed on because key or partition was not the user's.", ["reason"]
 )
+ERASED = Counter("headrace_streams_erased_users_total", "Users whose state was erased on request.")
 STATES = Gauge("headrace_streams_users", "Users whose state this worker holds.")
 DUPLICATES = Counter("headrace_streams_duplicate_events_total", "Events that had been folded in before.")

@@ -8,10 +8,33 @@ from confluent_kafka.cimpl import NewTopic
 from streams.errors import BrokerError
 from streams.kafka import admin, embedded_cluster, metadata
 from streams.settings import Settings
-from streams.topics import CATALOGUE, CLICKSTREAM, RECOMMENDATIONS, REKEYED, USER_STATE, all_topics
+from streams.topics import (
+    CATALOGUE,
+    CLICKSTREAM,
+    ERASURES,
+    ITEM_ACTIVITY,
+    RECEIPTS,
+    RECOMMENDATIONS,
+    REKEYED,
+    USER_ACTIONS,
+    USER_STATE,
+    USER_VECTORS,
+    all_topics,
+)
 
 _SECONDS = 30.0
-_CO_PARTITIONED = (CLICKSTREAM, REKEYED, USER_STATE, RECOMMENDATIONS, CATALOGUE)
+_CO_PARTITIONED = (
+    CLICKSTREAM,
+    REKEYED,
+    ERASURES,
+    USER_STATE,
+    USER_ACTIONS,
+    ITEM_ACTIVITY,
+    USER_VECTORS,
+    RECOMMENDATIONS,
+    RECEIPTS,
+    CATALOGUE,
+)
 
 
 class Found(NamedTuple):

@@ -13,10 +13,16 @@ ITEM_ACTIVITY = "item.activity.v1"
 USER_VECTORS = "user.vectors.v1"
 RECOMMENDATIONS = "recommendations.v1"
 MODELS = "models.v1"
+ERASURES = "privacy.erasures.v1"
+RECEIPTS = "privacy.receipts.v1"
 
 Cleanup = Literal["delete", "compact", "compact,delete"]
 _DAY = timedelta(days=1)
-_DEAD_LETTER_MAX_BYTES = 2 * 1024 * 1024
+_MAX_BYTES = 1024 * 1024
+_REKEYED_MAX_BYTES = 2 * _MAX_BYTES
+"""The same record with one header more, compressed by another hand."""
+_DEAD_LETTER_MAX_BYTES = 8 * _MAX_BYTES
+"""A record that its producer compressed harder than we do must fit too."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Topic:
     name: str
     cleanup: Cleanup
     retention: timedelta | None
-    max_message_bytes: int = 1024 * 1024
+    max_message_bytes: int = _MAX_BYTES
 
     @property
     def config(self) -> dict[str, str]:
@@ -60,7 +66,8 @@ def all_topics(encoder_id: str) -> tuple[Topic, ...]:
     """Return every topic that this version reads or writes, dead letters last."""
     sources = (
         Topic(CLICKSTREAM, "delete", 7 * _DAY),
-        Topic(REKEYED, "delete", 7 * _DAY),
+        Topic(REKEYED, "delete", 7 * _DAY, _REKEYED_MAX_BYTES),
+        Topic(ERASURES, "delete", 30 * _DAY),
         Topic(CATALOGUE, "compact", None),
     )
     derived = (
@@ -71,7 +78,13 @@ def all_topics(encoder_id: str) -> tuple[Topic, ...]:
         Topic(USER_VECTORS, "compact", None),
         Topic(RECOMMENDATIONS, "compact,delete", 7 * _DAY),
         Topic(MODELS, "compact", None),
+        Topic(RECEIPTS, "delete", 90 * _DAY),
     )
     read = (*sources, derived[0])
     letters = (Topic(dead_letters(topic.name), "delete", 30 * _DAY, _DEAD_LETTER_MAX_BYTES) for topic in read)
     return (*sources, *derived, *letters)
+
+
+def retention(name: str) -> timedelta | None:
+    """Return how long a topic keeps a record; None when it is compacted, or none of ours."""
+    return next((topic.retention for topic in all_topics("") if topic.name == name), None)

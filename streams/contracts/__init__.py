@@ -4,12 +4,15 @@ from streams.contracts.events import ITEMLESS, Event, EventType
 from streams.contracts.feedback import ItemActivity, UserAction
 from streams.contracts.items import Item, ItemVector
 from streams.contracts.models import ModelAlias, ModelVersion
+from streams.contracts.privacy import Cleared, Erasure, Receipt, Retained
 from streams.contracts.recommendations import Reason, Recommendation, RecommendedItem, Source
 from streams.contracts.records import Output, Record, Rejected
 from streams.contracts.users import Interaction, UserState, UserVector
 
 __all__ = [
     "ITEMLESS",
+    "Cleared",
+    "Erasure",
     "Event",
     "EventType",
     "Interaction",
@@ -20,10 +23,12 @@ __all__ = [
     "ModelVersion",
     "Output",
     "Reason",
+    "Receipt",
     "Recommendation",
     "RecommendedItem",
     "Record",
     "Rejected",
+    "Retained",
     "Source",
     "UserAction",
     "UserState",

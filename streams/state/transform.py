@@ -1,95 +1,107 @@
-"""The state worker's transform: clicks in, `user.state.v1` out, one record per changed user and batch."""
+"""The state worker's transform: clicks and erasures in, `user.state.v1` out, one record per changed user and batch."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from streams import metrics
-from streams.codec import decode_event, decode_user_state, encode_msgpack
-from streams.contracts import Event, EventType, Output, Record, Rejected, Source, UserState
+from streams.clock import Clock, from_ms, to_ms, wall_seconds
+from streams.codec import decode_erasure, decode_event
+from streams.contracts import Erasure, Event, EventType, Output, Record, Rejected
 from streams.partitioner import owner
+from streams.privacy.pseudonyms import pseudonymise
 from streams.reading import read_to_end
 from streams.settings import Settings
-from streams.state.fold import fold, next_version
+from streams.state.batch import Batch
+from streams.state.feedback import Feedback
+from streams.state.ownership import passed_on, stray
+from streams.state.fold import Arrival
+from streams.state.rules import Rules
 from streams.store import PartitionStore
-from streams.topics import CLICKSTREAM, REKEYED, USER_STATE
+from streams.topics import CLICKSTREAM, ERASURES, REKEYED, USER_STATE
 
-_ORIGIN = "headrace.origin"
+Message = Arrival | tuple[Record, Erasure, int]
+"""A record, what it says, and the event's time (milliseconds since the epoch; 0 for an erasure)."""
 
-
-class Accepted(NamedTuple):
-    """An event and the record that carried it."""
-
-    record: Record
-    event: Event
+_RATING = EventType.RATING
 
 
 class StateTransform:
-    """Folds events into per-user state.
+    """Folds events into per-user state, and forgets users.
 
-    A record whose key is not its `user_id`, or whose partition is not that key's by murmur2, is passed on once,
-    untouched, to `clickstream.rekeyed.v1` on the partition that owns the user, and folded there.
+    A record whose key is not its `user_id`, or whose partition is not that key's by murmur2, is passed on once to
+    the partition that owns the user (`streams/state/ownership.py`), and folded there.
 
     Args:
         partitions: of every user-keyed topic.
     """
 
-    sources = (CLICKSTREAM, REKEYED)
+    sources = (CLICKSTREAM, REKEYED, ERASURES)
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
+    def __init__(self, settings: Settings, partitions: int, clock: Clock = wall_seconds) -> None:
         self._settings = settings
         self._partitions = partitions
+        self._clock = clock
+        self._rules = Rules.of(settings.state)
+        self._rename = pseudonymise(settings.privacy)
+        self._event_bytes = settings.state.event_bytes
+        self._scale = settings.state.rating_scale
         self._store = PartitionStore()
 
-    def decode(self, record: Record) -> Accepted | Rejected:
-        """Return the event, or why the record holds none."""
-        if record.value is None:
-            return Rejected(record, "empty", "a clickstream record needs a value")
+    def decode(self, record: Record) -> Message | Rejected:
+        """Return what the record says, or why it says nothing. Raises nothing."""
+        value = record.value
+        if value is None:
+            return Rejected(record, "empty", f"a record of {record.topic} needs a value")
+        if len(value) > self._event_bytes:
+            detail = f"{len(value)} bytes are more than state.event_bytes, {self._event_bytes}"
+            return Rejected(record, "oversize", detail)
         try:
-            event = decode_event(record.value)
+            if record.topic == ERASURES:
+                return record, decode_erasure(value), 0
+            event = decode_event(value)
         except msgspec.ValidationError as error:
             return Rejected(record, "invalid", str(error))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Rejected(record, "malformed", str(error))
-        scale = self._settings.state.rating_scale
-        rating = event.value if event.event_type is EventType.RATING else None
-        if rating is not None and not scale.low <= rating <= scale.high:
-            detail = f"value {rating:g} lies outside the scale {scale.low:g} to {scale.high:g}"
+        time_ms = to_ms(event.event_time)
+        if time_ms > record.timestamp_ms + self._rules.forward_jump_ms and record.timestamp_ms > 0:
+            detail = "event_time lies further ahead of the record's CreateTime than state.forward_jump_seconds"
+            return Rejected(record, "ahead", detail)
+        scale = self._scale
+        if event.event_type is _RATING and not scale.low <= (event.value or 0.0) <= scale.high:
+            detail = f"value {event.value:g} lies outside the scale {scale.low:g} to {scale.high:g}"
             return Rejected(record, "out_of_scale", detail)
-        return Accepted(record, event)
+        if record.topic == REKEYED and stray(record, event.user_id.encode(), self._partitions):
+            return Rejected(record, "misplaced", "a record that was passed on lies at its user's partition and key")
+        return record, event, time_ms
 
-    def handle(self, batch: Sequence[Accepted]) -> Iterable[Output]:
+    def handle(self, batch: Sequence[Message]) -> Iterable[Output]:
         """Fold the batch; return the new state of every user that changed, and what belongs elsewhere."""
-        outputs: list[Output] = []
-        before: dict[tuple[int, bytes], UserState | None] = {}
-        after: dict[tuple[int, bytes], UserState | None] = {}
-        for record, event in batch:
-            key = event.user_id.encode()
-            home = owner(key, self._partitions)
-            if record.topic == CLICKSTREAM and (home != record.partition or record.key != key):
-                outputs.append(_rekeyed(record, key, home))
+        feedback = Feedback(self._partitions) if self._settings.state.feedback else None
+        users = Batch(self._store, self._rules, feedback)
+        elsewhere: list[Output] = []
+        rename, find = self._rename, users.users.get
+        for message in batch:
+            record, what, _ = message
+            partition, user_id = record.partition, what.user_id
+            pseudonym = rename(user_id) if rename is not None and record.topic == CLICKSTREAM else None
+            if pseudonym is not None:
+                user_id = pseudonym
+            key = user_id.encode()
+            work = find(key) or users.known(user_id, key, partition)
+            # Whoever has a state here belongs here; murmur2 is asked about the others only.
+            home = work.partition if work is not None else owner(key, self._partitions)
+            if home != partition or (record.key != key and pseudonym is None):
+                elsewhere.append(passed_on(record, what, key, home, pseudonym))
                 continue
-            place = (record.partition, key)
-            if place not in after:
-                stored = self._store.get(*place)
-                state = next_version(decode_user_state(stored)) if stored is not None else None
-                before[place] = after[place] = state
-            source = Source(
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                create_time_ms=record.timestamp_ms,
-            )
-            folded = fold(after[place], event, source, self._settings.state)
-            if folded is after[place]:
-                metrics.DUPLICATES.inc()
-            after[place] = folded
-        for place, state in after.items():
-            if state is not before[place]:
-                value = encode_msgpack(state)
-                self._store.put(*place, value)
-                outputs.append(Output(USER_STATE, place[0], place[1], value))
+            if work is None:
+                work = users.unknown(user_id, key, partition)
+            if isinstance(what, Event):
+                work.arrivals.append(message)
+            else:
+                users.erase(work, key, what, from_ms(int(self._clock() * 1000)))
+        outputs = [*elsewhere, *users.outputs()]
         metrics.STATES.set(len(self._store))
         return outputs
 
@@ -107,9 +119,3 @@ class StateTransform:
         """Forget the states of these partitions."""
         self._store.drop(partitions)
         metrics.STATES.set(len(self._store))
-
-
-def _rekeyed(record: Record, key: bytes, home: int) -> Output:
-    metrics.REKEYED.inc()
-    origin = f"{record.topic}/{record.partition}/{record.offset}".encode()
-    return Output(REKEYED, home, key, record.value, (*record.headers, (_ORIGIN, origin)), record.timestamp_ms)
