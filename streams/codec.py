@@ -48,9 +48,19 @@ def decode_user_state(value: bytes) -> UserState:
     Raises:
         msgspec.DecodeError: the bytes are no state.
     """
-    state = _decode_user_state(value)
+    try:
+        state = _decode_user_state(value)
+        if not _fits(state):
+            raise ValueError("the columns do not fit each other")
+        (state.item_column + state.seen_column).replace(END, b"").decode()
+    except ValueError as error:  # a UnicodeDecodeError is one
+        raise msgspec.ValidationError(str(error)) from None
+    return state
+
+
+def _fits(state: UserState) -> bool:
     rows = len(state.type_column)
-    fits = (
+    return (
         len(state.time_column) == rows * TIME.size
         and len(state.session_column) == rows * SESSION.size
         and len(state.rating_column) == state.type_column.count(_RATING_CODE) * RATING.size
@@ -61,10 +71,3 @@ def decode_user_state(value: bytes) -> UserState:
         and 0 <= state.topic < len(TOPICS)
         and max(state.type_column, default=0) < len(EventType)
     )
-    try:
-        if not fits:
-            raise ValueError("the columns do not fit each other")
-        (state.item_column + state.seen_column).replace(END, b"").decode()
-    except ValueError as error:
-        raise msgspec.ValidationError(str(error)) from None
-    return state

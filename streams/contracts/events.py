@@ -31,9 +31,7 @@ class EventType(StrEnum):
 ITEMLESS = frozenset({EventType.SEARCH})
 """Types that need no `item_id`."""
 
-DECISIONS = frozenset(
-    {EventType.LIKE, EventType.DISLIKE, EventType.RATING, EventType.UNLIKE, EventType.UNRATE}
-)
+DECISIONS = frozenset({EventType.LIKE, EventType.DISLIKE, EventType.RATING, EventType.UNLIKE, EventType.UNRATE})
 """Types of which only the newest stands, by user and item."""
 
 RETRACTIONS = frozenset({EventType.UNLIKE, EventType.UNRATE})

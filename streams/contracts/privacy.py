@@ -1,4 +1,4 @@
-"""`privacy.erasures.v1` and `privacy.receipts.v1`: forget a user, and what was forgotten. JSON, keyed by `user_id`."""
+"""`privacy.erasures.v1` and `privacy.receipts.v1`: forget a user, and what is forgotten. JSON, by `user_id`."""
 
 import msgspec
 

@@ -10,7 +10,6 @@ from streams.contracts.events import RETRACTIONS, EventType
 from streams.contracts.recommendations import Source
 from streams.topics import CLICKSTREAM, REKEYED
 
-
 END = b"\xff"
 """Ends every item id of a packed column: a byte that UTF-8 never contains."""
 

@@ -70,7 +70,7 @@ class Batch:
         except msgspec.DecodeError as error:
             raise DataError(
                 f"A state in {USER_STATE}-{partition} cannot be read: {error}.",
-                f"states of another version must be made again: delete {USER_STATE} and the state worker's offsets.",
+                f"make states of another version again: delete {USER_STATE} and the state worker's offsets.",
             ) from None
         draft.caused_by.clear()
         work = self.users[key] = Work(user_id, partition, draft)

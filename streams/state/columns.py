@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Container
 
-from streams.contracts import EventType
+from streams.contracts import Event, EventType
 from streams.contracts.users import END, RATING, SESSION, TIME
 from streams.state.draft import Draft
 from streams.state.rules import Rules
@@ -20,23 +20,24 @@ def repeated(recent: bytearray, event_hash: bytes, window_bytes: int) -> bool:
     return at >= 0
 
 
-def insert(draft: Draft, item: bytes, time_ms: int, kind: int, mark: int, value: float | None) -> None:
+def insert(draft: Draft, event: Event, item: bytes, time_ms: int, mark: int) -> None:
     """Add an interaction behind all that are not later than it.
 
     Args:
         item: its id, which ends with `END`.
         mark: of its session.
-        value: of a rating; others have none here.
     """
-    times = [time for (time,) in TIME.iter_unpack(draft.time_column)]
-    row = bisect_right(times, time_ms)
-    at = len(draft.item_column) if row == len(times) else _item_at(draft.item_column, row)
+    kind = event.event_type.code
+    row, at = len(draft.type_column), len(draft.item_column)
+    if row and _time_at(draft, row - 1) > time_ms:
+        row = bisect_right([time for (time,) in TIME.iter_unpack(draft.time_column)], time_ms)
+        at = _item_at(draft.item_column, row)
     draft.item_column[at:at] = item
     draft.time_column[row * TIME.size : row * TIME.size] = TIME.pack(time_ms)
     draft.session_column[row * SESSION.size : row * SESSION.size] = SESSION.pack(mark)
     if kind == _RATING:
         at = draft.type_column[:row].count(_RATING) * RATING.size
-        draft.rating_column[at:at] = RATING.pack(value)
+        draft.rating_column[at:at] = RATING.pack(event.value)
     draft.type_column.insert(row, kind)
 
 
@@ -47,7 +48,7 @@ def retract(draft: Draft, item: bytes, time_ms: int, decisions: Container[int]) 
     ids = draft.item_column.split(END)
     for row, kind in enumerate(draft.type_column):
         if kind in decisions and ids[row] == item[:-1]:
-            if TIME.unpack_from(draft.time_column, row * TIME.size)[0] > time_ms:
+            if _time_at(draft, row) > time_ms:
                 return False
             _take_out(draft, row)
             return True
@@ -104,6 +105,11 @@ def _take_out(draft: Draft, row: int) -> None:
         at = draft.type_column[:row].count(_RATING) * RATING.size
         del draft.rating_column[at : at + RATING.size]
     del draft.type_column[row]
+
+
+def _time_at(draft: Draft, row: int) -> int:
+    found: int = TIME.unpack_from(draft.time_column, row * TIME.size)[0]
+    return found
 
 
 def _item_at(items: bytearray, row: int) -> int:

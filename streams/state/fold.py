@@ -5,7 +5,8 @@
 - Repeats: a record at or before the offset applied for its topic changes nothing (a replay), nor does an event
   id among the newest `state.duplicate_window` events of the user, of any type (a producer's retry).
 - Decisions: of all likes, dislikes, ratings, unlikes and unrates of an item only the newest by event time stands.
-  An `unlike` or `unrate` keeps its place in the history, unseen, so that a late older decision stays without effect.
+  An `unlike` or `unrate` keeps its place in the history, unseen, so that an older decision that comes late
+  stays without effect.
 - `impression` and `search` are counted and leave no interaction: they say what was offered or wanted, not
   what was chosen.
 - Time: a horizon counts in the user's own stream time, the largest event time, but no more than
@@ -116,17 +117,10 @@ def apply(draft: Draft, arrivals: Sequence[Arrival], rules: Rules) -> list[Arriv
             draft.last_event_time_ms, draft.second_event_time_ms = newest_ms, second_ms
             columns.settle(draft, rules)
             _place(draft, event, time_ms, mark)
-            columns.settle(draft, rules)
-            # `settle` and `_place` change the columns, and never put others in their place.
+            columns.settle(draft, rules)  # like `_place`, it changes the columns and puts no others in their place
     if accepted:
-        draft.event_count += len(accepted)
         draft.last_event_time_ms, draft.second_event_time_ms, draft.last_session = newest_ms, second_ms, last_mark
-        record = accepted[-1][0]
-        draft.topic = 0 if record.topic == CLICKSTREAM else 1
-        draft.create_time_ms = record.timestamp_ms
-        del causes[:-CAUSES]
-        del recent[:-window]
-        columns.settle(draft, rules)
+        _close(draft, accepted, rules)
     return accepted
 
 
@@ -140,6 +134,16 @@ def parts(gap_ms: int, before: int, after: int, longest_ms: int) -> bool:
     return before != after if before and after else gap_ms > longest_ms
 
 
+def _close(draft: Draft, accepted: Sequence[Arrival], rules: Rules) -> None:
+    newest = accepted[-1][0]
+    draft.event_count += len(accepted)
+    draft.topic = 0 if newest.topic == CLICKSTREAM else 1
+    draft.create_time_ms = newest.timestamp_ms
+    del draft.caused_by[:-CAUSES]
+    del draft.recent_column[: -rules.recent_bytes]
+    columns.settle(draft, rules)
+
+
 def _search(draft: Draft, event: Event, time_ms: int) -> None:
     if time_ms >= draft.last_query_time_ms:
         draft.last_query, draft.last_query_time_ms = (event.query or "")[:QUERY_CHARACTERS], time_ms
@@ -148,4 +152,4 @@ def _search(draft: Draft, event: Event, time_ms: int) -> None:
 def _place(draft: Draft, event: Event, time_ms: int, mark: int) -> None:
     item, code = (event.item_id or "").encode() + END, event.event_type.code
     if code not in _DECISIONS or columns.retract(draft, item, time_ms, _DECISIONS):
-        columns.insert(draft, item, time_ms, code, mark, event.value)
+        columns.insert(draft, event, item, time_ms, mark)

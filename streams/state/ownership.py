@@ -25,8 +25,8 @@ def passed_on(record: Record, message: Event | Erasure, key: bytes, home: int, p
     Args:
         key: the user's id in bytes.
         home: the partition that owns it.
-        pseudonym: the id to write in place of the user's own; the value is then written anew, without `anonymous_id`
-            and fields that the contract does not know.
+        pseudonym: the id to write in place of the user's own; the value is then written anew, without
+            `anonymous_id` and fields that the contract does not know.
     """
     reason = "pseudonym" if pseudonym is not None else _reason(record, key)
     metrics.REKEYED.labels(reason).inc()

@@ -6,24 +6,13 @@ import numpy as np
 
 from streams.clock import from_ms
 from streams.codec import SCHEMA_VERSION, encode_json, encode_msgpack
-from streams.contracts import (
-    EventType,
-    Interaction,
-    Output,
-    Recommendation,
-    RecommendedItem,
-    UserState,
-    UserVector,
-)
+from streams.contracts import Output, Recommendation, RecommendedItem, UserState, UserVector
 from streams.contracts.recommendations import recommendation_id
 from streams.settings import Settings
-from streams.state.fold import TYPE_CODES
+from streams.state.taste import taste
 from streams.topics import RECOMMENDATIONS, USER_VECTORS
 from workers.ranking.candidates import Slate
 from workers.ranking.generation import Generation
-
-_DISLIKE = TYPE_CODES[EventType.DISLIKE]
-_RATING = TYPE_CODES[EventType.RATING]
 
 
 def recommendation(
@@ -81,13 +70,6 @@ def vector_record(partition: int, slate: Slate, model_version: str, settings: Se
 
 
 def _liked(state: UserState, settings: Settings) -> tuple[str, ...]:
-    scale = settings.state.rating_scale
-    middle = (scale.low + scale.high) / 2
-    newest = dict.fromkeys(past.item_id for past in reversed(state.history) if _likes(past, middle))
-    return tuple(newest)[: settings.ranking.lookalike_items]
-
-
-def _likes(past: Interaction, middle: float) -> bool:
-    if past.event_type == _RATING:
-        return past.value is not None and past.value > middle
-    return past.event_type != _DISLIKE
+    speaks = taste(state.history, settings.state.rating_scale)
+    newest_first = [item_id for item_id in reversed(speaks) if speaks[item_id] > 0]
+    return tuple(newest_first[: settings.ranking.lookalike_items])
