@@ -8,11 +8,13 @@ from streams.contracts import (
     EventType,
     Item,
     ItemActivity,
+    ItemTrend,
     ItemVector,
     ModelAlias,
     ModelVersion,
     Receipt,
     Recommendation,
+    TrainingExample,
     UserAction,
     UserState,
     UserVector,
@@ -40,6 +42,8 @@ _decode_user_state = msgspec.msgpack.Decoder(UserState).decode
 decode_user_vector = msgspec.msgpack.Decoder(UserVector).decode
 decode_user_action = msgspec.msgpack.Decoder(UserAction).decode
 decode_item_activity = msgspec.msgpack.Decoder(ItemActivity).decode
+decode_training_example = msgspec.msgpack.Decoder(TrainingExample).decode
+decode_item_trend = msgspec.msgpack.Decoder(ItemTrend).decode
 
 
 def decode_user_state(value: bytes) -> UserState:

@@ -3,6 +3,7 @@
 from streams.contracts.events import ITEMLESS, Event, EventType
 from streams.contracts.feedback import ItemActivity, UserAction
 from streams.contracts.items import Item, ItemVector
+from streams.contracts.learning import ItemTrend, TrainingExample
 from streams.contracts.models import ModelAlias, ModelVersion
 from streams.contracts.privacy import Cleared, Erasure, Receipt, Retained
 from streams.contracts.recommendations import Reason, Recommendation, RecommendedItem, Source
@@ -18,6 +19,7 @@ __all__ = [
     "Interaction",
     "Item",
     "ItemActivity",
+    "ItemTrend",
     "ItemVector",
     "ModelAlias",
     "ModelVersion",
@@ -30,6 +32,7 @@ __all__ = [
     "Rejected",
     "Retained",
     "Source",
+    "TrainingExample",
     "UserAction",
     "UserState",
     "UserVector",

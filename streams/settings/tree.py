@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from streams.errors import SettingError
 from streams.settings.encoder import EncoderSettings
+from streams.settings.feedback import FeedbackSettings
 from streams.settings.kafka import HttpSettings, KafkaSettings, LogSettings, LoopSettings, TopicSettings
 from streams.settings.privacy import PrivacySettings
 from streams.settings.ranking import IndexSettings, RankingSettings, TrainingSettings
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     encoder: EncoderSettings = EncoderSettings()
     index: IndexSettings = IndexSettings()
     ranking: RankingSettings = RankingSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     training: TrainingSettings = TrainingSettings()
 
     @classmethod

@@ -7,15 +7,15 @@ from streams.clock import Clock, from_ms, wall_seconds
 from streams.contracts import Erasure, Output, Record, Rejected
 from streams.partitioner import owner
 from streams.privacy.pseudonyms import pseudonymise
-from streams.reading import read_to_end
 from streams.settings import Settings
 from streams.state.batch import Batch
 from streams.state.feedback import Feedback
 from streams.state.intake import Intake, Message
 from streams.state.ownership import passed_on
 from streams.state.rules import Rules
-from streams.store import PartitionStore
+from streams.store import MemoryStore, PartitionStore, ends_of
 from streams.topics import CLICKSTREAM, ERASURES, REKEYED, USER_STATE
+from streams.transform import Changelog, Ends, changelog
 
 
 class StateTransform:
@@ -26,18 +26,25 @@ class StateTransform:
 
     Args:
         partitions: of every user-keyed topic.
+        store: of the states; None keeps them in memory.
     """
 
     sources = (CLICKSTREAM, REKEYED, ERASURES)
 
-    def __init__(self, settings: Settings, partitions: int, clock: Clock = wall_seconds) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        partitions: int,
+        store: PartitionStore | None = None,
+        clock: Clock = wall_seconds,
+    ) -> None:
         self._settings = settings
         self._partitions = partitions
+        self._store = MemoryStore() if store is None else store
         self._clock = clock
         self._rules = Rules.of(settings.state)
         self._rename = pseudonymise(settings.privacy)
         self._intake = Intake(settings.state, partitions)
-        self._store = PartitionStore()
 
     def decode(self, record: Record) -> Message | Rejected:
         """Return the event or erasure, or why the record holds none."""
@@ -75,13 +82,28 @@ class StateTransform:
         """Return nothing: all that this worker writes is caused by a record."""
         return ()
 
-    def assigned(self, partitions: Sequence[int]) -> None:
-        """Read the states of these partitions back."""
+    def kept(self, ends: Ends) -> None:
+        """Keep the states of the batch."""
+        self._store.keep(ends_of(USER_STATE, ends))
+
+    def abandoned(self) -> None:
+        """Put the states from before the batch back."""
+        self._store.undo()
+
+    def assigned(self, partitions: Sequence[int]) -> Sequence[Changelog]:
+        """Have the states of these partitions read back."""
         self._store.open(partitions)
-        read_to_end(self._settings, USER_STATE, partitions, self._store.put)
+        return (changelog(USER_STATE, self._store),)
+
+    def restored(self, partitions: Sequence[int]) -> None:
+        """Count the users that are known now."""
         metrics.STATES.set(len(self._store))
 
     def revoked(self, partitions: Sequence[int]) -> None:
         """Forget the states of these partitions."""
         self._store.drop(partitions)
         metrics.STATES.set(len(self._store))
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()

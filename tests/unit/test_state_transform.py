@@ -13,7 +13,6 @@ from streams.errors import DataError
 from streams.partitioner import owner
 from streams.privacy.receipts import ERASURE_HEADER
 from streams.settings import Settings, load_settings
-from streams.state import transform as module
 from streams.state.transform import StateTransform
 from streams.topics import (
     CLICKSTREAM,
@@ -30,11 +29,6 @@ PARTITIONS = 4
 HOME = owner(b"u1", PARTITIONS)
 CREATED_MS = 1_716_000_000_000
 NOW = 1_716_000_100.0
-
-
-@pytest.fixture(autouse=True)
-def nothing_to_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "read_to_end", lambda *_: 0)
 
 
 @pytest.fixture
