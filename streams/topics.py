@@ -25,6 +25,8 @@ _REKEYED_MAX_BYTES = 2 * _MAX_BYTES
 """The same record with one header more, compressed by another hand."""
 _DEAD_LETTER_MAX_BYTES = 8 * _MAX_BYTES
 """A record that its producer compressed harder than we do must fit too."""
+_SEGMENT = _DAY
+"""Kafka deletes whole segments, and compacts none that is still written to; so none is written to for longer."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,20 @@ class Topic:
             "message.timestamp.type": "CreateTime",
         }
         if self.retention is not None:
-            config["retention.ms"] = str(self.retention // timedelta(milliseconds=1))
+            config["retention.ms"] = _ms(self.retention)
+            config["segment.ms"] = _ms(_SEGMENT)
+        if self.cleanup != "delete":
+            # Without it a tombstone may lie beside what it deletes for as long as the topic is mostly clean.
+            config["max.compaction.lag.ms"] = _ms(_SEGMENT)
         return config
+
+    @property
+    def gone_within(self) -> timedelta:
+        """Return how long after its deletion or its writing a value may still lie in the topic.
+
+        A segment is closed after a day, and deleted or compacted within another one.
+        """
+        return (self.retention or timedelta(0) if self.cleanup == "delete" else timedelta(0)) + 2 * _SEGMENT
 
 
 def item_vectors(encoder_id: str) -> str:
@@ -90,6 +104,10 @@ def all_topics(encoder_id: str) -> tuple[Topic, ...]:
     return (*sources, *derived, *letters)
 
 
-def retention(name: str) -> timedelta | None:
-    """Return how long a topic keeps a record; None when it is compacted, or none of ours."""
-    return next((topic.retention for topic in all_topics("") if topic.name == name), None)
+def topic_named(name: str) -> Topic:
+    """Return one of our topics, but the item vectors'."""
+    return next(topic for topic in all_topics("") if topic.name == name)
+
+
+def _ms(duration: timedelta) -> str:
+    return str(duration // timedelta(milliseconds=1))

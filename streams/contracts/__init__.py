@@ -7,7 +7,7 @@ from streams.contracts.learning import ItemTrend, TrainingExample
 from streams.contracts.models import ModelAlias, ModelVersion
 from streams.contracts.privacy import Cleared, Erasure, Receipt, Retained
 from streams.contracts.recommendations import Reason, Recommendation, RecommendedItem, Source
-from streams.contracts.records import Output, Record, Rejected
+from streams.contracts.records import Headers, Output, Record, Rejected
 from streams.contracts.users import Interaction, UserState, UserVector
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Erasure",
     "Event",
     "EventType",
+    "Headers",
     "Interaction",
     "Item",
     "ItemActivity",

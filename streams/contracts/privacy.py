@@ -61,7 +61,7 @@ class Receipt(
     """What one worker did for one erasure. A replay may repeat it.
 
     Attributes:
-        worker: `state` writes the first receipt, `ranking` the second.
+        worker: `state` writes the first receipt, `ranking` and `feedback` follow it.
     """
 
     erasure_id: str

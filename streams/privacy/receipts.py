@@ -1,38 +1,53 @@
-"""The receipt of an erasure: what is gone, and what goes with its topic's retention."""
+"""The receipt of an erasure: what is gone, and what goes with its topic's retention or compaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from streams.codec import encode_json
-from streams.contracts import Output
+from streams.contracts import Headers, Output
 from streams.contracts.privacy import Cleared, Receipt, Retained
 from streams.topics import (
     CLICKSTREAM,
     ERASURES,
     ITEM_ACTIVITY,
     RECEIPTS,
+    RECOMMENDATIONS,
     REKEYED,
+    TRAINING_EXAMPLES,
     USER_ACTIONS,
+    USER_STATE,
+    USER_VECTORS,
     dead_letters,
-    retention,
+    topic_named,
 )
 
 ERASURE_HEADER: Final = "headrace.erasure"
-"""Carries the id of the erasure on the null record of `user.state.v1`, so that readers can write their receipt."""
+"""Carries the id of the erasure on every null that follows from it, so that each reader can write its receipt."""
 
+_BAD = "what could not be used"
+_OLD = "older values, which lie there until the topic is compacted"
 _RETAINED = {
     CLICKSTREAM: "events as they were sent",
     REKEYED: "events that were passed on to the partition of their user",
-    dead_letters(CLICKSTREAM): "events that could not be used",
-    dead_letters(REKEYED): "events that could not be used",
-    USER_ACTIONS: "actions for the feedback app, whose windows are shorter",
+    USER_STATE: _OLD,
+    USER_VECTORS: _OLD,
+    RECOMMENDATIONS: _OLD,
+    USER_ACTIONS: "actions for the feedback app, which forgets them",
     ITEM_ACTIVITY: "counts by item; they name no user",
-    "training.examples.v1": "examples to train from",
+    TRAINING_EXAMPLES: "examples to train from",
+    dead_letters(CLICKSTREAM): _BAD,
+    dead_letters(REKEYED): _BAD,
+    dead_letters(USER_STATE): _BAD,
+    dead_letters(USER_ACTIONS): _BAD,
+    dead_letters(RECOMMENDATIONS): _BAD,
     ERASURES: "the request itself",
     RECEIPTS: "this receipt",
 }
-_MODELS = Retained("models.v1", "weights learned from the user's acts; the next training no longer sees them")
+_UNBOUNDED = (
+    Retained("models.v1", "weights learned from the user's acts, until a training without them takes their place"),
+    Retained("changelog of the feedback tables", _OLD),
+)
 
 
 def receipt(worker: str, erasure_id: str, user_id: str, what: Sequence[str], at: datetime) -> Receipt:
@@ -42,20 +57,21 @@ def receipt(worker: str, erasure_id: str, user_id: str, what: Sequence[str], at:
         what: topics and memory that are cleared.
         at: now.
     """
-    kept = [
-        Retained(topic, why, at + kept_for)
-        for topic, why in _RETAINED.items()
-        if (kept_for := retention(topic)) is not None
-    ]
+    kept = (Retained(name, why, at + topic_named(name).gone_within) for name, why in _RETAINED.items())
     return Receipt(
         erasure_id=erasure_id,
         user_id=user_id,
         worker=worker,
         cleared=tuple(Cleared(name, at) for name in what),
-        retained=(*kept, _MODELS) if worker == "state" else (),
+        retained=(*kept, *_UNBOUNDED) if worker == "state" else (),
     )
 
 
 def receipt_record(partition: int, message: Receipt) -> Output:
     """Return the record that publishes a receipt."""
     return Output(RECEIPTS, partition, message.user_id.encode(), encode_json(message))
+
+
+def erasure_of(headers: Headers) -> str | None:
+    """Return the id of the erasure that a null follows from, or None where it follows from none."""
+    return next((value.decode() for name, value in headers if name == ERASURE_HEADER and value), None)

@@ -85,12 +85,14 @@ class Batch:
         """Forget the user; what they do from here on starts from nothing."""
         self._fold(work, key)
         work.draft, work.changed = None, True
-        header = (ERASURE_HEADER, erasure.erasure_id.encode())
+        headers = ((ERASURE_HEADER, erasure.erasure_id.encode()),)
         message = receipt("state", erasure.erasure_id, work.user_id, [USER_STATE], now)
         self._erased += [
-            Output(USER_STATE, work.partition, key, None, (header,)),
+            Output(USER_STATE, work.partition, key, None, headers),
             receipt_record(work.partition, message),
         ]
+        if self._feedback is not None:
+            self._feedback.erased(work.partition, key, headers)
         metrics.ERASED.inc()
 
     def outputs(self) -> Iterator[Output]:

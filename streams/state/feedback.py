@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from streams.codec import SCHEMA_VERSION, encode_msgpack
-from streams.contracts import EventType, ItemActivity, Output, Record, Source, UserAction
+from streams.contracts import EventType, Headers, ItemActivity, Output, Record, Source, UserAction
 from streams.partitioner import owner
 from streams.state.fold import Arrival
 from streams.topics import ITEM_ACTIVITY, USER_ACTIONS
@@ -64,6 +64,14 @@ class Feedback:
             counts[code] = counts.get(code, 0) + 1
             newest_ms[0] = max(newest_ms[0], time_ms)
             records[0] = record
+
+    def erased(self, partition: int, key: bytes, headers: Headers) -> None:
+        """Say that what was told of the user so far is to be forgotten.
+
+        The feedback app hears of it from the null slate too. But it reads slates and actions in any order, and of
+        the actions from before the erasure only this null says that they are from before it.
+        """
+        self._actions.append(Output(USER_ACTIONS, partition, key, None, headers))
 
     def outputs(self) -> Iterator[Output]:
         """Yield the records of the batch: actions on the source's partition, counts on the item's own."""

@@ -165,8 +165,9 @@ def test_an_erased_user_is_null_with_a_receipt_and_starts_from_nothing(transform
     assert (told.erasure_id, told.worker) == ("x0", "state")
     assert [(one.what, one.at) for one in told.cleared] == [(USER_STATE, datetime.fromtimestamp(NOW, UTC))]
     kept = {one.what: one.until for one in told.retained}
-    assert kept[CLICKSTREAM] == datetime.fromtimestamp(NOW + 7 * 86_400, UTC)
-    assert kept[dead_letters(CLICKSTREAM)] == datetime.fromtimestamp(NOW + 30 * 86_400, UTC)
+    assert kept[CLICKSTREAM] == datetime.fromtimestamp(NOW + (7 + 2) * 86_400, UTC)
+    assert kept[dead_letters(CLICKSTREAM)] == datetime.fromtimestamp(NOW + (30 + 2) * 86_400, UTC)
+    assert kept[USER_STATE] == datetime.fromtimestamp(NOW + 2 * 86_400, UTC)
     assert kept["models.v1"] is None
     (late,) = run(transform, record(2))
     state = decode_user_state(late.value or b"")
@@ -180,6 +181,28 @@ def test_in_one_batch_the_null_state_comes_before_what_was_done_after_it(transfo
     assert states[0] is None
     assert len(states) == 2
     assert decode_user_state(states[1] or b"").caused_by == ("e2",)
+
+
+def test_the_feedback_app_is_told_to_forget_between_what_came_before_and_what_came_after() -> None:
+    outputs = run(made(Settings()), record(0), erasure(0), record(1))
+    told = [out for out in outputs if out.topic == USER_ACTIONS]
+    assert [out.value is None for out in told] == [False, True, False]
+    assert (told[1].partition, told[1].key, told[1].headers) == (HOME, b"u1", ((ERASURE_HEADER, b"x0"),))
+
+
+def test_an_erasure_that_was_refused_by_the_broker_leaves_the_user_as_before() -> None:
+    transform = made(Settings())
+    run(transform, record(0), record(1))
+    transform.kept({})
+    before = transform._store.get(HOME, b"u1")
+    run(transform, record(2), erasure(0))
+    assert transform._store.get(HOME, b"u1") is None
+    transform.abandoned()
+    assert transform._store.get(HOME, b"u1") == before
+    run(transform, record(2), record(3))
+    transform.abandoned()
+    assert transform._store.get(HOME, b"u1") == before
+    assert [out.topic for out in run(transform, record(2))].count(USER_STATE) == 1
 
 
 def test_erasing_an_unknown_user_is_told_downstream_too(transform: StateTransform) -> None:

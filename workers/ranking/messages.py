@@ -6,8 +6,9 @@ import numpy as np
 
 from streams.clock import from_ms
 from streams.codec import SCHEMA_VERSION, encode_json, encode_msgpack
-from streams.contracts import Output, Recommendation, RecommendedItem, UserState, UserVector
+from streams.contracts import Output, Recommendation, RecommendedItem, Record, UserState, UserVector
 from streams.contracts.recommendations import recommendation_id
+from streams.privacy.receipts import ERASURE_HEADER, erasure_of, receipt, receipt_record
 from streams.settings import Settings
 from streams.state.taste import taste
 from streams.topics import RECOMMENDATIONS, USER_VECTORS
@@ -51,6 +52,21 @@ def recommendation(
 def slate_record(partition: int, message: Recommendation) -> Output:
     """Return the record that publishes a slate."""
     return Output(RECOMMENDATIONS, partition, message.user_id.encode(), encode_json(message))
+
+
+def erasure_records(record: Record, now: datetime) -> list[Output]:
+    """Return what makes downstream forget a user, and the receipt of it, for a null state.
+
+    A null that no erasure is named on makes them forget just the same.
+    """
+    key, partition, erasure_id = record.key or b"", record.partition, erasure_of(record.headers)
+    headers = ((ERASURE_HEADER, erasure_id.encode()),) if erasure_id is not None else ()
+    nulls = [Output(topic, partition, key, None, headers) for topic in (RECOMMENDATIONS, USER_VECTORS)]
+    if erasure_id is None:
+        return nulls
+    cleared = [RECOMMENDATIONS, USER_VECTORS, "state and standing slate in memory"]
+    told = receipt("ranking", erasure_id, key.decode(errors="replace"), cleared, now)
+    return [*nulls, receipt_record(partition, told)]
 
 
 def vector_record(partition: int, slate: Slate, model_version: str, settings: Settings) -> Output | None:
