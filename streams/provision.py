@@ -2,9 +2,12 @@
 
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
+from streams.clock import monotonic_seconds, sleep_seconds
 from streams.errors import BrokerError
 from streams.kafka import admin, embedded_cluster, metadata
 from streams.settings import Settings
@@ -23,10 +26,10 @@ class Found(NamedTuple):
 
 
 def create_topics(settings: Settings, encoder_id: str) -> list[str]:
-    """Make the topics that are missing and return their names.
+    """Make the topics that are missing and return their names, once each of their partitions has a leader.
 
     Raises:
-        BrokerError: the broker refuses one.
+        BrokerError: the broker refuses one, or a partition has no leader after half a minute.
     """
     cluster = metadata(settings)
     client = admin(settings)  # held until every answer is in: librdkafka ends the calls of a client that is gone
@@ -48,6 +51,7 @@ def create_topics(settings: Settings, encoder_id: str) -> list[str]:
                     f"Topic {name} cannot be made: {error.args[0].str()}.",
                     "correct topics.partitions or topics.replication_factor, or the broker's permissions.",
                 ) from None
+    _await_leaders(client, [TopicPartition(topic.name, n) for topic in missing for n in range(partitions)])
     return [topic.name for topic in missing]
 
 
@@ -78,3 +82,19 @@ def co_partitions(settings: Settings) -> int:
             "make them again with one number; partition p must be the same users on all of them.",
         )
     return next(iter(counts.values()))
+
+
+def _await_leaders(client: AdminClient, partitions: list[TopicPartition]) -> None:
+    """Return when every partition tells its end: a broker knows of a topic before it leads it."""
+    deadline = monotonic_seconds() + _SECONDS
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    while partitions:
+        asked = client.list_offsets(dict.fromkeys(partitions, latest))
+        partitions = [partition for partition, answer in asked.items() if answer.exception(_SECONDS) is not None]
+        if partitions and monotonic_seconds() > deadline:
+            raise BrokerError(
+                f"Topic {partitions[0].topic} was made, and partition {partitions[0].partition} has no leader.",
+                "read the broker's log.",
+            )
+        if partitions:
+            sleep_seconds(0.05)

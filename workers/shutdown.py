@@ -67,7 +67,8 @@ def stop_at_end_of(stream: BinaryIO, stop: Stop, orphan_seconds: float = ORPHAN_
     """
 
     def watch() -> None:
-        while stream.read(4096):
+        # Below the buffer: its lock, held by a thread that waits, aborts Python when it exits.
+        while os.read(stream.fileno(), 4096):
             pass
         stop.request()
         sleep_seconds(orphan_seconds)

@@ -38,7 +38,7 @@ def train_and_announce(
     )
     name = settings.ranking.model_name
     directory = _bundles(settings) / name / bundle.version
-    bundle.save(directory)
+    bundle = bundle.save(directory)
     records = announcement(bundle, directory.resolve().as_uri(), name)
     partitions = partition_count(settings, MODELS)
     reader = consumer(settings, None)

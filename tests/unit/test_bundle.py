@@ -57,6 +57,17 @@ def test_loaded_bundle_is_the_saved_one(directory: Path) -> None:
     assert Model(loaded).rating_scale == RatingScale(low=0, high=10)
 
 
+def test_what_was_saved_first_is_what_is_announced(directory: Path) -> None:
+    again = make_bundle(day=2)
+    stands = again.save(directory)
+    assert stands.manifest == make_bundle(day=1).manifest != again.manifest
+    announced = Announcements("m")
+    for key, value in announcement(stands, directory.as_uri(), "m"):
+        announced.apply(key, value)
+    assert announced.champion is not None
+    assert load_announced(announced.champion, "words").version == again.version
+
+
 def test_version_names_what_was_learned_and_not_when() -> None:
     assert make_bundle(day=1).version == make_bundle(day=2).version
     assert make_bundle(seed=0).version != make_bundle(seed=1).version

@@ -70,6 +70,20 @@ def test_the_end_of_the_owners_pipe_requests_the_stop() -> None:
         assert child.wait(60) == 0
 
 
+def test_a_process_ends_in_order_while_its_owners_pipe_is_open() -> None:
+    worker = """
+        import sys, time
+        from workers.shutdown import Stop, stop_at_end_of
+        stop_at_end_of(sys.stdin.buffer, Stop())
+        time.sleep(0.2)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(worker)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.wait(60) == 0
+        assert child.stderr is not None
+        assert child.stderr.read() == b""
+
+
 def test_an_open_pipe_requests_nothing() -> None:
     read, write = os.pipe()
     stop = Stop()

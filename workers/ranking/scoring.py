@@ -1,4 +1,4 @@
-"""The score of a candidate: the learned model's, or popularity up to now where nothing is known of the user."""
+"""The score of a candidate: the learned model's, or popularity up to now where the user is not known."""
 
 import numpy as np
 
@@ -15,9 +15,8 @@ def score(query: Query, rows: Rows, generation: Generation) -> Scores:
     """
     if query.vector is None:
         # The model's popularity ends with its data; what came since is in the trends.
-        scores: Scores = np.log1p(
-            generation.popularity[rows] + generation.trends.weekly(generation.catalogue, rows)
-        )
-        return scores
-    scores = (generation.item_matrix[rows] * query.vector).sum(axis=1)
+        lately = generation.trends.weekly(generation.catalogue, rows)
+        scores: Scores = np.log1p(generation.popularity[rows] + lately)
+    else:
+        scores = (generation.item_matrix[rows] * query.vector).sum(axis=1)
     return scores

@@ -33,7 +33,7 @@ class Trends:
         self._ids: list[str] = []
         self._counts: Counts = np.zeros((_FIRST_CAPACITY, len(TREND_HOURS)))
         self._times_ms = np.zeros(_FIRST_CAPACITY, np.int64)
-        self._rising: tuple[float, int, Rows] | None = None
+        self._rising: tuple[float, tuple[int, int], Rows] | None = None
         self._applied = 0
 
     def __len__(self) -> int:
@@ -60,10 +60,10 @@ class Trends:
         The pace of the last day (the last hour counts twice) over the daily pace of the week, in standard
         deviations of a count that is as large as the week's.
         """
-        now = self._clock()
+        now, known = self._clock(), (self._applied, len(catalogue))
         if self._rising is not None:
-            made_at, applied, rows = self._rising
-            if applied == self._applied or now - made_at < _RANK_SECONDS:
+            made_at, made_of, rows = self._rising
+            if made_of == known or now - made_at < _RANK_SECONDS:
                 return rows
         counts = self._decayed(np.arange(len(self._ids)))
         week = counts[:, _WEEK] / _WEEK_DAYS
@@ -71,7 +71,7 @@ class Trends:
         slots = np.flatnonzero(risen > 0)
         slots = slots[np.argsort(-risen[slots], kind="stable")]
         rows = catalogue.rows(self._ids[slot] for slot in slots.tolist())
-        self._rising = (now, self._applied, rows)
+        self._rising = (now, known, rows)
         return rows
 
     def weekly(self, catalogue: Catalogue, rows: Rows) -> npt.NDArray[np.float32]:
@@ -89,7 +89,8 @@ class Trends:
         if not len(slots):
             return np.zeros((0, len(TREND_HOURS)))
         age_hours = (self._times_ms[: len(self._ids)].max() - self._times_ms[slots]) / _HOUR_MS
-        return self._counts[slots] * np.exp(-age_hours[:, None] / np.asarray(TREND_HOURS))
+        weights: Counts = np.exp(-age_hours[:, None] / np.asarray(TREND_HOURS))
+        return self._counts[slots] * weights
 
     def _grow(self) -> None:
         capacity = len(self._times_ms)

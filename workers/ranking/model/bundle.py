@@ -80,8 +80,11 @@ class Bundle:
         """Return 12 hexadecimal digits; equal for equal weights, items, settings and data."""
         return self.manifest.version
 
-    def save(self, directory: Path) -> None:
-        """Write the bundle; `directory` appears with all of it or not at all.
+    def save(self, directory: Path) -> "Bundle":
+        """Write the bundle and return what `directory` holds; it appears with all of it or not at all.
+
+        That is this bundle, or the one of equal version that was there before: the same weights with another
+        `created_at`, and so another manifest to announce.
 
         Steps: (1) write and sync each file in a hidden directory beside it, (2) sync that directory,
         (3) rename it, (4) sync the parent, so that the new name outlives a crash.
@@ -107,12 +110,13 @@ class Bundle:
                 shutil.rmtree(hidden, ignore_errors=True)
                 raise
         except OSError as error:
-            if directory.is_dir() and _holds(directory, self.version):
-                return
+            if (there := _found(directory, self.version)) is not None:
+                return there
             raise DataError(
                 f"The model bundle cannot be written to {directory}: {error.strerror}.",
                 "name a directory that does not exist yet, on a disk with room.",
             ) from None
+        return self
 
     @classmethod
     def load(cls, directory: Path, *, encoder_id: str | None = None, text_dimension: int | None = None) -> Self:
@@ -162,11 +166,12 @@ def _read(path: Path) -> bytes:
         raise DataError(f"{path} cannot be read: {error.strerror}.", RETRAIN) from None
 
 
-def _holds(directory: Path, version: str) -> bool:
+def _found(directory: Path, version: str) -> Bundle | None:
     try:
-        return Bundle.load(directory).version == version
+        bundle = Bundle.load(directory)
     except DataError:
-        return False
+        return None
+    return bundle if bundle.version == version else None
 
 
 def _sync(directory: Path) -> None:
