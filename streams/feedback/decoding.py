@@ -14,7 +14,7 @@ Message = UserAction | Recommendation | ItemActivity
 
 
 class Erased(NamedTuple):
-    """A null on `recommendations.v1`: the user was erased."""
+    """A null under a user's key: the user was erased."""
 
     user_id: str
 
@@ -25,7 +25,7 @@ def decoded(record: Record) -> Message | Erased | Rejected:
         return Rejected(record, "keyless", "the record needs its user_id or item_id as key")
     if record.value is not None:
         return _message(record, record.key, record.value)
-    if record.topic == RECOMMENDATIONS:
+    if record.topic in (RECOMMENDATIONS, USER_ACTIONS):
         return Erased(record.key.decode(errors="replace"))
     return Rejected(record, "empty", "the record needs a value")
 
