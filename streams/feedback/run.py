@@ -19,9 +19,9 @@ from streams.feedback.tables import AwaitedTable
 from streams.feedback.trending import Trending
 from streams.kafka import is_embedded, metadata, partition_count
 from streams.settings import Settings
-from streams.topics import ITEM_ACTIVITY, ITEM_TRENDS, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
+from streams.topics import ITEM_ACTIVITY, ITEM_TRENDS, RECEIPTS, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
 
-_TOPICS = (USER_ACTIONS, RECOMMENDATIONS, ITEM_ACTIVITY, TRAINING_EXAMPLES, ITEM_TRENDS)
+_TOPICS = (USER_ACTIONS, RECOMMENDATIONS, ITEM_ACTIVITY, TRAINING_EXAMPLES, ITEM_TRENDS, RECEIPTS)
 _TABLES = _USERS, _ITEMS = ("users", "items")
 _TURN_SECONDS = 0.1
 _LOOK_SECONDS = 5.0

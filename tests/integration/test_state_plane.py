@@ -23,6 +23,7 @@ from streams.settings import Settings, load_settings
 from streams.state.fold import fold
 from streams.state.transform import StateTransform
 from streams.topics import CLICKSTREAM, USER_STATE, dead_letters
+from streams.transform import Transform
 from streams.worker import group_of
 from tests.integration.poison import BAD
 
@@ -64,7 +65,8 @@ def worker(settings: Settings) -> Iterator[tuple[Loop[Any], Dying]]:
     group = group_of("state", settings)
     reader = consumer(settings, group)
     delivery = Dying(reader, producer(settings), 30)
-    loop = Loop(StateTransform(settings, co_partitions(settings)), reader, group, delivery, settings)
+    transform: Transform[Any] = StateTransform(settings, co_partitions(settings))
+    loop = Loop(transform, reader, group, delivery, settings)
     yield loop, delivery
     loop.close()
 

@@ -13,12 +13,12 @@ from workers.cli.app import app, exit_code, main
 
 COMMANDS = [
     ["demo"], ["broker"], ["worker"], ["train"], ["topics", "create"], ["topics", "list"], ["items", "load"],
-    ["items", "delete"], ["events", "produce"], ["recommendations", "get"], ["recommendations", "tail"],
+    ["items", "delete"], ["events", "produce"], ["recommendations", "get"], ["recommendations", "tail"], ["erase"],
 ]  # fmt: skip
 NEED_A_BROKER = [
     ["worker", "state"], ["train"], ["topics", "list"], ["topics", "create"], ["items", "load", "sample"],
     ["items", "delete", "1"], ["events", "produce", "-"], ["recommendations", "get", "1"],
-    ["recommendations", "tail"],
+    ["recommendations", "tail"], ["erase", "1"],
 ]  # fmt: skip
 
 

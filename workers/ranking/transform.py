@@ -16,7 +16,7 @@ from streams.transform import Changelog, Ends, changelog
 from workers.ranking import metrics
 from workers.ranking.candidates import Slate
 from workers.ranking.expiries import Expiries
-from workers.ranking.messages import recommendation, slate_record, vector_record
+from workers.ranking.messages import erasure_records, recommendation, slate_record, vector_record
 from workers.ranking.pipeline import Pipeline
 from workers.ranking.standing import StandingSlates
 from workers.ranking.watching import FreshnessWatch, watch_popularity, watch_quality
@@ -65,13 +65,15 @@ class RankingTransform:
         taken_up = self._clock()
         newest = {(record.partition, record.key or b""): (record, state) for record, state in batch}
         wanted: dict[Place, UserState] = {}
-        outputs: list[Output] = []
+        # A user who was erased and has acted since gets the nulls before the new slate: a state without history
+        # has no vector to take the old one's place, and whoever joins by user must hear of both.
+        erased_at, nulls = from_ms(int(taken_up * 1000)), [record for record, state in batch if state is None]
+        outputs = [output for record in nulls for output in erasure_records(record, erased_at)]
         for place, (record, state) in newest.items():
             self._states.put(*place, record.value)
             self._take(place)
             if state is None:
                 self._standing.put(*place, ())
-                outputs.append(Output(RECOMMENDATIONS, *place, None))
             else:
                 wanted[place] = state
         outputs += self._slates(wanted, "event")
