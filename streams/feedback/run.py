@@ -1,10 +1,8 @@
 """Runs the feedback app until it is told to stop."""
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -47,10 +45,9 @@ def run_feedback(settings: Settings, stopped: Callable[[], bool], on_ready: Call
     if embedded:
         for name in _TABLES:  # asking for a topic makes it appear there
             partition_count(settings, f"{app_id(settings)}-{name}-changelog")
-    with tempfile.TemporaryDirectory(prefix="headrace-feedback-") as directory:
-        app = feedback_app(settings, partitions, embedded, Path(directory))
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_Feedback(app, settings, on_ready).run(stopped))
+    app = feedback_app(settings, partitions, embedded)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_Feedback(app, settings, on_ready).run(stopped))
 
 
 class _Feedback:
