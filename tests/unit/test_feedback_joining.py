@@ -155,25 +155,40 @@ def test_states_whose_windows_are_over_leave_the_table_once_their_records_are_co
     handler.recovered(frozenset(range(4)))
     asyncio.run(handler.handle(log_of(said)))
     assert len(table) > 50
-    last = log_of([*said, *ends(said)])
-    asyncio.run(handler.handle(last[len(said) :]))
-    kept = len(table)
-    commits.update({(record.topic, record.partition): record.offset + 1 for record in last})
-    # The same users once more, a day on: stream time moves past everybody else.
-    later = [Said(each.partition, _a_day_on(each.message)) for each in ends(said)]
-    numbered = [each._replace(offset=each.offset + 10_000) for each in log_of(later)]
-    asyncio.run(handler.handle(numbered))
-    assert len(table) == 4 < kept
+    days = [log_of(_days_on(ends(said), day)) for day in range(4)]
+    for day in range(2):
+        asyncio.run(handler.handle(_from(10_000 * (day + 1), days[day])))
+    assert len(table) > 50, "their windows are over, but their records may be read again"
+    commits.update({(topic, number): 50_000 for topic in (USER_ACTIONS, RECOMMENDATIONS) for number in range(4)})
+    for day in (2, 3):
+        asyncio.run(handler.handle(_from(10_000 * (day + 1), days[day])))
+    assert len(table) == 4
 
 
-def _a_day_on(message: UserAction | Recommendation) -> UserAction | Recommendation:
-    if isinstance(message, UserAction):
-        source = msgspec.structs.replace(message.source, offset=2 * 10**9)
-        return msgspec.structs.replace(
-            message, event_time_ms=message.event_time_ms + 20 * 3_600_000, source=source
-        )
-    moment = message.last_event_time + timedelta(hours=20)
-    return msgspec.structs.replace(message, last_event_time=moment, recommendation_id="later")
+def _from(offset: int, log: Sequence[Record]) -> list[Record]:
+    return [each._replace(offset=each.offset + offset) for each in log]
+
+
+def _days_on(said: Sequence[Said], days: int) -> list[Said]:
+    """Return the same users' messages once more, so many days later."""
+    later = timedelta(hours=20 * days)
+    found = []
+    for partition, message in said:
+        source = msgspec.structs.replace(message.source, offset=10**9 + days)
+        if isinstance(message, UserAction):
+            time_ms = message.event_time_ms + later // timedelta(milliseconds=1)
+            moved: UserAction | Recommendation = msgspec.structs.replace(
+                message, event_time_ms=time_ms, source=source
+            )
+        else:
+            moved = msgspec.structs.replace(
+                message,
+                last_event_time=message.last_event_time + later,
+                recommendation_id=f"{message.user_id} {days}",
+                source=source,
+            )
+        found.append(Said(partition, moved))
+    return found
 
 
 def record(topic: str, key: bytes | None, value: bytes | None) -> Record:
