@@ -83,7 +83,7 @@ class Ownership:
 
     def stalled(self) -> bool:
         """Return, once every few seconds, whether the group's offsets are still not stable."""
-        return any([restore.stalled() for restore in self._restores])
+        return any(restore.stalled() for restore in self._restores)
 
     def step(self) -> None:
         """Do a slice of step 2, and step 3 for the partitions that are through."""
