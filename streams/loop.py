@@ -18,6 +18,7 @@ Partition p belongs to one worker at a time *across topics*: the loop subscribes
 assigns the same partition numbers of the others by hand, in the rebalance callbacks.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
@@ -32,11 +33,11 @@ from confluent_kafka import (
 
 from streams import metrics
 from streams.arrivals import record_of
-from streams.clock import wall_seconds
 from streams.contracts import Output, Record, Rejected
 from streams.dead_letters import dead_letter
 from streams.delivery import Delivery
 from streams.errors import BrokerError, Transient
+from streams.lag import LagWatch
 from streams.settings.kafka import LoopSettings
 
 M = TypeVar("M")
@@ -74,6 +75,7 @@ class Loop(Generic[M]):
         delivery: made with the same consumer.
         settings: batch size and waits.
         on_assignment: told the owned partitions whenever they change.
+        on_committed: called after each batch that became permanent: its outputs can be read from now on.
     """
 
     def __init__(
@@ -82,13 +84,17 @@ class Loop(Generic[M]):
         consumer: Consumer,
         delivery: Delivery,
         settings: LoopSettings,
+        *,
         on_assignment: Callable[[frozenset[int]], None] = lambda _: None,
+        on_committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._transform = transform
         self._consumer = consumer
         self._delivery = delivery
         self._settings = settings
         self._on_assignment = on_assignment
+        self._on_committed = on_committed
+        self._lag = LagWatch(consumer)
         self._owned: frozenset[int] = frozenset()
         consumer.subscribe(
             [transform.sources[0]],
@@ -123,6 +129,7 @@ class Loop(Generic[M]):
             if accepted:
                 outputs += self._transform.handle(accepted)
         if not records and not outputs:
+            self._lag.measure()
             return 0
         self._delivery.begin()
         with metrics.STAGE_SECONDS.labels("deliver").time():
@@ -131,6 +138,7 @@ class Loop(Generic[M]):
             self._delivery.wait()  # 6
         with metrics.STAGE_SECONDS.labels("commit").time():
             self._delivery.commit(_next_offsets(records))  # 7
+        self._on_committed()
         self._measure(records, rejected)
         return len(records)
 
@@ -141,7 +149,10 @@ class Loop(Generic[M]):
         for message in (first, *rest):
             if message is None or (error := message.error()) is None:
                 messages += [message] if message is not None else []
-            elif error.code() != KafkaError._PARTITION_EOF:
+            elif error.code() == KafkaError._PARTITION_EOF:
+                end = record_of(message)
+                self._lag.ended(end.topic, end.partition, end.offset)
+            else:
                 _check(error)
         return messages
 
@@ -169,6 +180,7 @@ class Loop(Generic[M]):
     def _now_own(self, partitions: frozenset[int]) -> None:
         self._owned = partitions
         metrics.OWNED.set(len(partitions))
+        self._lag.own(self._transform.sources, partitions)
         _log.info("partitions", owned=sorted(partitions), topics=list(self._transform.sources))
         self._on_assignment(partitions)
 
@@ -183,16 +195,10 @@ class Loop(Generic[M]):
                 offset=item.record.offset,
                 reason=item.reason,
             )
-        newest = {(record.topic, record.partition): record for record in records}
-        for record in records:
-            metrics.RECORDS.labels(record.topic).inc()
-        for (topic, partition), record in newest.items():
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
-            lag = max(0, high - record.offset - 1)
-            labels = (topic, str(partition))
-            metrics.LAG_RECORDS.labels(*labels).set(lag)
-            age_seconds = wall_seconds() - record.timestamp_ms / 1000
-            metrics.LAG_SECONDS.labels(*labels).set(age_seconds if lag else 0)
+        for topic, count in Counter(record.topic for record in records).items():
+            metrics.RECORDS.labels(topic).inc(count)
+        self._lag.committed(records)
+        self._lag.measure()
 
 
 def _next_offsets(records: Sequence[Record]) -> list[TopicPartition]:

@@ -26,7 +26,7 @@ LAG_RECORDS = Gauge(
 )
 LAG_SECONDS = Gauge(
     "headrace_streams_lag_seconds",
-    "Age of the newest committed record of an owned partition while it has lag, by its CreateTime.",
+    "Age of the newest committed record of an owned partition while it has lag, by its CreateTime; 0 without lag.",
     ["topic", "partition"],
 )
 OWNED = Gauge("headrace_streams_owned_partitions", "Partitions that this worker owns.")
@@ -36,3 +36,8 @@ REKEYED = Counter(
 )
 STATES = Gauge("headrace_streams_users", "Users whose state this worker holds.")
 DUPLICATES = Counter("headrace_streams_duplicate_events_total", "Events that had been folded in before.")
+NEXT_OFFSET = Gauge(
+    "headrace_streams_next_offset",
+    "Offset after the newest committed record of an owned partition: it stands still when the partition is stuck.",
+    ["topic", "partition"],
+)

@@ -49,6 +49,7 @@ class WholeTopic:
 
     Attributes:
         offsets: next offset of each partition, by number; what was applied lies before it.
+        newest_seconds: largest CreateTime that was read, seconds since the epoch; 0 before the first record.
     """
 
     def __init__(self, settings: Settings, topic: str, apply: Apply) -> None:
@@ -57,6 +58,7 @@ class WholeTopic:
             raise BrokerError(f"There is no topic {topic}.", "run `headrace topics create`.")
         self.topic = topic
         self.offsets = [0] * count
+        self.newest_seconds = 0.0
         self._apply = apply
         self._left = set(range(count))
         self._reader = consumer(settings, None)
@@ -75,6 +77,7 @@ class WholeTopic:
                 continue
             record = record_of(message)
             self.offsets[record.partition] = record.offset + 1
+            self.newest_seconds = max(self.newest_seconds, record.timestamp_ms / 1000)
             applied += _applied(record, self._apply)
         return applied
 

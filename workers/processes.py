@@ -1,5 +1,6 @@
 """What each worker process does, from its settings to its loop. `headrace worker NAME` runs one of these."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import structlog
@@ -48,6 +49,7 @@ def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health)
 def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
     import torch
 
+    from index.probe import RecallProbe
     from workers.ranking.transform import RankingTransform
     from workers.ranking.world import World
 
@@ -64,12 +66,22 @@ def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
         if not stop.requested:
             health.set("index", True)
             health.set("model", True)
-            _run("ranking", RankingTransform(settings, world), settings, stop, health)
+            ranking = RankingTransform(settings, world)
+            with RecallProbe(lambda: world.generation.index if world.generation is not None else None):
+                _run("ranking", ranking, settings, stop, health, on_committed=ranking.committed)
     finally:
         world.close()
 
 
-def _run(name: WorkerName, transform: Transform[Any], settings: Settings, stop: Stop, health: Health) -> None:
+def _run(
+    name: WorkerName,
+    transform: Transform[Any],
+    settings: Settings,
+    stop: Stop,
+    health: Health,
+    *,
+    on_committed: Callable[[], None] = lambda: None,
+) -> None:
     health.set("assigned", False)
     reader = consumer(settings, f"{settings.kafka.group_prefix}.{name}")
     delivery = AtLeastOnce(reader, producer(settings), settings.loop.delivery_timeout_seconds)
@@ -79,6 +91,7 @@ def _run(name: WorkerName, transform: Transform[Any], settings: Settings, stop: 
         delivery,
         settings.loop,
         on_assignment=lambda _: health.set("assigned", True),
+        on_committed=on_committed,
     )
 
     def stopped() -> bool:

@@ -39,9 +39,18 @@ class StandingSlates:
             for item_id in item_ids:
                 self._holders.setdefault(item_id, set()).add(place)
 
+    def get(self, partition: int, key: bytes) -> tuple[str, ...]:
+        """Return the items of a user's slate, () where none stands."""
+        return self._slates[partition].get(key, ())
+
     def holders(self, item_id: str) -> frozenset[tuple[int, bytes]]:
         """Return (partition, key) of every user whose slate holds the item."""
         return frozenset(self._holders.get(item_id, ()))
+
+    @property
+    def item_count(self) -> int:
+        """Return how many items stand in some slate."""
+        return len(self._holders)
 
     def items(self) -> tuple[str, ...]:
         """Return every item that stands in some slate."""

@@ -13,10 +13,12 @@ from streams.settings import Settings
 from streams.store import PartitionStore
 from streams.topics import RECOMMENDATIONS, USER_STATE
 from workers.ranking import metrics
+from workers.ranking.candidates import Slate
 from workers.ranking.expiries import Expiries
 from workers.ranking.messages import recommendation, slate_record, vector_record
 from workers.ranking.pipeline import Pipeline
 from workers.ranking.standing import StandingSlates
+from workers.ranking.watching import FreshnessWatch, watch_popularity, watch_quality
 from workers.ranking.world import World
 
 _STANDING_A_TURN = 200
@@ -42,6 +44,7 @@ class RankingTransform:
         self._expiries = Expiries(world.catalogue)
         self._waiting: dict[Place, None] = {}
         self._pipeline: tuple[object, Pipeline] | None = None
+        self._freshness = FreshnessWatch()
 
     def decode(self, record: Record) -> tuple[Record, UserState | None] | Rejected:
         """Return the state, None for an erased user, or why the record holds none."""
@@ -56,6 +59,7 @@ class RankingTransform:
 
     def handle(self, batch: Sequence[tuple[Record, UserState | None]]) -> Iterable[Output]:
         """Return one slate for every user of the batch, for the newest state only."""
+        taken_up = self._clock()
         newest = {(record.partition, record.key or b""): (record, state) for record, state in batch}
         wanted: dict[Place, UserState] = {}
         outputs: list[Output] = []
@@ -68,10 +72,13 @@ class RankingTransform:
             else:
                 wanted[place] = state
         outputs += self._slates(wanted, "event")
-        now = self._clock()
-        for state in wanted.values():
-            metrics.FRESHNESS_SECONDS.observe(max(0.0, now - state.source.create_time_ms / 1000))
+        causes = [(newest[place][0], state) for place, state in wanted.items()]
+        self._freshness.made(causes, taken_up, self._retrieval_seconds, self._clock())
         return outputs
+
+    def committed(self) -> None:
+        """Report how fresh the slates of the batch are, now that they can be read."""
+        self._freshness.delivered(self._clock())
 
     def tick(self) -> Iterable[Output]:
         """Follow the whole topics, and make again some of the standing slates that need it."""
@@ -123,6 +130,7 @@ class RankingTransform:
             self._pipeline = (generation, Pipeline(generation, self._settings))
         now = self._clock()
         slates = self._pipeline[1].recommend(list(wanted.values()), int(now * 1000))
+        before = [self._standing.get(*place) for place in wanted]
         outputs: list[Output] = []
         for (partition, key), slate in zip(wanted, slates, strict=True):
             message = recommendation(
@@ -131,9 +139,25 @@ class RankingTransform:
             self._standing.put(partition, key, [item.item_id for item in message.items])
             vector = vector_record(partition, slate, generation.model.version, self._settings)
             outputs += [slate_record(partition, message), *([vector] if vector is not None else [])]
-        metrics.SLATES.labels(cause).inc(len(slates))
-        metrics.STANDING.set(len(self._standing))
+        metrics.SLATES[cause].inc(len(slates))
+        self._watch(slates, before, [self._standing.get(*place) for place in wanted])
         return outputs
+
+    def _watch(
+        self, slates: Sequence[Slate], before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]
+    ) -> None:
+        if not slates:
+            return
+        watch_quality(slates, before, after)
+        if self._world.generation is not None:
+            watch_popularity(slates, self._world.generation)
+        metrics.STANDING.set(len(self._standing))
+        live = int(self._world.catalogue.live(int(self._clock() * 1000)).sum())
+        metrics.COVERAGE.set(min(1.0, self._standing.item_count / live) if live else 0)
+
+    @property
+    def _retrieval_seconds(self) -> float:
+        return self._pipeline[1].laps.retrieval_seconds if self._pipeline is not None else 0.0
 
     def _stand(self, partition: int, key: bytes, value: bytes | None) -> None:
         items = () if value is None else decode_recommendation(value).items

@@ -2,6 +2,7 @@
 
 import structlog
 
+from streams.clock import wall_seconds
 from streams.codec import decode_item_vector, decode_user_vector
 from streams.contracts import ModelVersion, UserVector
 from streams.errors import DataError
@@ -60,6 +61,7 @@ class World:
         """
         for topic in (self._items_topic, self._users_topic, self._models_topic):
             topic.poll(_RECORDS_A_TURN)
+        metrics.NEWEST_VECTOR.set(self._items_topic.newest_seconds)
         if self._models_topic.caught_up and self._items_topic.caught_up:
             self._swap()
         if self.generation is not None:
@@ -90,6 +92,8 @@ class World:
         self._changes = list(self._users.items())
         metrics.MODEL_LOADED.clear()
         metrics.MODEL_LOADED.labels(model.version, model.encoder_id).set(1)
+        metrics.MODEL_CREATED.set(champion.created_at.timestamp())
+        metrics.MODEL_SWAPPED.set(wall_seconds())
         _log.info("model serves", version=model.version, items=len(self.generation.index))
         if old is not None:
             old.close()
