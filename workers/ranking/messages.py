@@ -1,5 +1,6 @@
 """From a slate to the records that are published for it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -36,10 +37,11 @@ def recommendation(
         now: when the slate was made.
     """
     state, model = slate.query.state, generation.model
+    parts: Sequence[dict[str, float] | None] = slate.parts or [None] * len(slate.rows)
     items = tuple(
-        RecommendedItem(generation.catalogue[row].item_id, rank, float(score), why)
-        for rank, (row, score, why) in enumerate(
-            zip(slate.rows.tolist(), slate.scores.tolist(), slate.reasons, strict=True), start=1
+        RecommendedItem(generation.catalogue[row].item_id, rank, score, why, made_of)
+        for rank, (row, score, why, made_of) in enumerate(
+            zip(slate.rows.tolist(), slate.scores.tolist(), slate.reasons, parts, strict=True), start=1
         )
     )
     return Recommendation(
@@ -56,6 +58,7 @@ def recommendation(
         model_version=model.version,
         vector_offsets=offsets,
         encoder_id=model.encoder_id,
+        degraded=slate.degraded,
     )
 
 
