@@ -1,20 +1,18 @@
 """Reading topics outside a consumer group: once to the end, or whole and for ever."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message, TopicPartition
 
-from streams import metrics
 from streams.arrivals import record_of
 from streams.contracts import Record
 from streams.errors import BrokerError
 from streams.kafka import consumer, partition_count, whole
 from streams.settings import Settings
+from streams.transform import Apply
 
 _log = structlog.get_logger()
-Apply = Callable[[int, bytes, bytes | None], None]
-"""Takes partition, key and value (None for a deletion) of one record, in the partition's order."""
 
 
 def read_to_end(settings: Settings, topic: str, partitions: Sequence[int], apply: Apply) -> int:
@@ -36,8 +34,7 @@ def read_to_end(settings: Settings, topic: str, partitions: Sequence[int], apply
                     read += _applied(record_of(message), apply)
     finally:
         reader.close()
-    metrics.RESTORED.labels(topic).inc(read)
-    _log.info("restored", topic=topic, partitions=list(partitions), records=read)
+    _log.info("read", topic=topic, partitions=list(partitions), records=read)
     return read
 
 

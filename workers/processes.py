@@ -1,18 +1,19 @@
 """What each worker process does, from its settings to its loop. `headrace worker NAME` runs one of these."""
 
-from collections.abc import Callable
+import gc
 from typing import Any, Literal
 
 import structlog
 
 from encoder.identity import encoder_id
 from streams.clock import sleep_seconds
-from streams.delivery import AtLeastOnce
-from streams.kafka import consumer, is_embedded, producer
-from streams.loop import Loop, Transform
+from streams.kafka import is_embedded
+from streams.ownership import Partitions
 from streams.provision import co_partitions
 from streams.settings import Settings
 from streams.state.transform import StateTransform
+from streams.transform import Transform
+from streams.worker import worker_loop
 from workers.http import Health
 from workers.shutdown import Stop
 
@@ -54,7 +55,7 @@ def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
     from workers.ranking.world import World
 
     torch.set_num_threads(1)  # batches are small; a second thread costs more than it brings
-    health.expect("index", "model", "assigned")
+    health.expect("index", "model", "assigned", "restored")
     world = World(settings, encoder_id(settings.encoder))
     try:
         while not stop.requested and (world.generation is None or not world.caught_up):
@@ -68,34 +69,24 @@ def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
             health.set("model", True)
             ranking = RankingTransform(settings, world)
             with RecallProbe(lambda: world.generation.index if world.generation is not None else None):
-                _run("ranking", ranking, settings, stop, health, on_committed=ranking.committed)
+                _run("ranking", ranking, settings, stop, health)
     finally:
         world.close()
 
 
-def _run(
-    name: WorkerName,
-    transform: Transform[Any],
-    settings: Settings,
-    stop: Stop,
-    health: Health,
-    *,
-    on_committed: Callable[[], None] = lambda: None,
-) -> None:
-    health.set("assigned", False)
-    reader = consumer(settings, f"{settings.kafka.group_prefix}.{name}")
-    delivery = AtLeastOnce(reader, producer(settings), settings.loop.delivery_timeout_seconds)
-    loop = Loop(
-        transform,
-        reader,
-        delivery,
-        settings.loop,
-        on_assignment=lambda _: health.set("assigned", True),
-        on_committed=on_committed,
-    )
+def _run(name: WorkerName, transform: Transform[Any], settings: Settings, stop: Stop, health: Health) -> None:
+    health.expect("assigned", "restored")
+
+    def changed(partitions: Partitions) -> None:
+        health.set("assigned", True)
+        health.set("restored", not partitions.restoring)
+
+    loop = worker_loop(name, transform, settings, changed)
 
     def stopped() -> bool:
         health.beat()
         return stop.requested
 
+    gc.collect()
+    gc.freeze()  # what was imported stays: collections need not walk through it
     loop.run(stopped)

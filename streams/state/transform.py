@@ -9,11 +9,11 @@ from streams import metrics
 from streams.codec import decode_event, decode_user_state, encode_msgpack
 from streams.contracts import Event, EventType, Output, Record, Rejected, Source, UserState
 from streams.partitioner import owner
-from streams.reading import read_to_end
 from streams.settings import Settings
 from streams.state.fold import fold, next_version
-from streams.store import PartitionStore
+from streams.store import MemoryStore, PartitionStore, ends_of
 from streams.topics import CLICKSTREAM, REKEYED, USER_STATE
+from streams.transform import Changelog, Ends, changelog
 
 _ORIGIN = "headrace.origin"
 
@@ -33,14 +33,15 @@ class StateTransform:
 
     Args:
         partitions: of every user-keyed topic.
+        store: of the states; None keeps them in memory.
     """
 
     sources = (CLICKSTREAM, REKEYED)
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
+    def __init__(self, settings: Settings, partitions: int, store: PartitionStore | None = None) -> None:
         self._settings = settings
         self._partitions = partitions
-        self._store = PartitionStore()
+        self._store = MemoryStore() if store is None else store
 
     def decode(self, record: Record) -> Accepted | Rejected:
         """Return the event, or why the record holds none."""
@@ -97,16 +98,31 @@ class StateTransform:
         """Return nothing: all that this worker writes is caused by a record."""
         return ()
 
-    def assigned(self, partitions: Sequence[int]) -> None:
-        """Read the states of these partitions back."""
+    def kept(self, ends: Ends) -> None:
+        """Keep the states of the batch."""
+        self._store.keep(ends_of(USER_STATE, ends))
+
+    def abandoned(self) -> None:
+        """Put the states from before the batch back."""
+        self._store.undo()
+
+    def assigned(self, partitions: Sequence[int]) -> Sequence[Changelog]:
+        """Have the states of these partitions read back."""
         self._store.open(partitions)
-        read_to_end(self._settings, USER_STATE, partitions, self._store.put)
+        return (changelog(USER_STATE, self._store),)
+
+    def restored(self, partitions: Sequence[int]) -> None:
+        """Count the users that are known now."""
         metrics.STATES.set(len(self._store))
 
     def revoked(self, partitions: Sequence[int]) -> None:
         """Forget the states of these partitions."""
         self._store.drop(partitions)
         metrics.STATES.set(len(self._store))
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()
 
 
 def _rekeyed(record: Record, key: bytes, home: int) -> Output:

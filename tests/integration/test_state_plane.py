@@ -23,6 +23,7 @@ from streams.settings import Settings, load_settings
 from streams.state.fold import fold
 from streams.state.transform import StateTransform
 from streams.topics import CLICKSTREAM, USER_STATE, dead_letters
+from streams.worker import group_of
 from tests.integration.poison import BAD
 
 SECONDS = 90.0
@@ -60,10 +61,12 @@ class Dying(AtLeastOnce):
 @contextmanager
 def worker(settings: Settings) -> Iterator[tuple[Loop[Any], Dying]]:
     """Yield a state worker's loop and its delivery; it leaves the group in the end."""
-    reader = consumer(settings, f"{settings.kafka.group_prefix}.state")
+    group = group_of("state", settings)
+    reader = consumer(settings, group)
     delivery = Dying(reader, producer(settings), 30)
-    yield Loop(StateTransform(settings, co_partitions(settings)), reader, delivery, settings.loop), delivery
-    reader.close()
+    loop = Loop(StateTransform(settings, co_partitions(settings)), reader, group, delivery, settings)
+    yield loop, delivery
+    loop.close()
 
 
 def turn_until(loop: Loop[Any], done: Callable[[], bool]) -> None:

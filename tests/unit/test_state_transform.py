@@ -10,7 +10,6 @@ from streams.contracts import Output, Record, Rejected
 from streams.dead_letters import dead_letter
 from streams.partitioner import owner
 from streams.settings import Settings
-from streams.state import transform as module
 from streams.state.transform import Accepted, StateTransform
 from streams.topics import CLICKSTREAM, REKEYED, USER_STATE, dead_letters
 
@@ -19,8 +18,7 @@ HOME = owner(b"u1", PARTITIONS)
 
 
 @pytest.fixture
-def transform(monkeypatch: pytest.MonkeyPatch) -> StateTransform:
-    monkeypatch.setattr(module, "read_to_end", lambda *_: 0)
+def transform() -> StateTransform:
     made = StateTransform(Settings(), PARTITIONS)
     made.assigned(range(PARTITIONS))
     return made

@@ -1,7 +1,7 @@
 """What travels through the pipeline: queries, the candidates of a whole batch, slates."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
@@ -20,6 +20,10 @@ MOST_SOURCES = 32
 _OWNER_SHIFT, _ROW_SHIFT = 45, 5
 _BIT_MASK = (1 << _ROW_SHIFT) - 1
 _ROW_MASK = (1 << (_OWNER_SHIFT - _ROW_SHIFT)) - 1
+
+
+def _no_rows() -> Rows:
+    return NO_ROWS
 
 
 class Step(StrEnum):
@@ -47,8 +51,8 @@ class Query:
     seen: Rows
     vector: Vector | None
     step: Step = Step.HISTORY
-    bought: Rows = NO_ROWS
-    disliked: Rows = NO_ROWS
+    bought: Rows = field(default_factory=_no_rows)
+    disliked: Rows = field(default_factory=_no_rows)
 
 
 class Candidates(NamedTuple):

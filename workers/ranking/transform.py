@@ -1,6 +1,7 @@
 """The ranking worker's transform: user states in, slates out; standing slates follow the catalogue."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -8,10 +9,10 @@ from streams.clock import Clock, from_ms, wall_seconds
 from streams.codec import decode_recommendation, decode_user_state
 from streams.contracts import Output, Record, Rejected, UserState
 from streams.errors import Fatal
-from streams.reading import read_to_end
 from streams.settings import Settings
-from streams.store import PartitionStore
+from streams.store import MemoryStore, ends_of
 from streams.topics import RECOMMENDATIONS, USER_STATE
+from streams.transform import Changelog, Ends, changelog
 from workers.ranking import metrics
 from workers.ranking.candidates import Slate
 from workers.ranking.expiries import Expiries
@@ -39,10 +40,12 @@ class RankingTransform:
         self._settings = settings
         self._world = world
         self._clock = clock
-        self._states = PartitionStore()
+        self._states = MemoryStore()
         self._standing = StandingSlates()
         self._expiries = Expiries(world.catalogue)
         self._waiting: dict[Place, None] = {}
+        self._taken: list[Place] = []
+        self._active: frozenset[int] = frozenset()
         self._pipeline: tuple[object, Pipeline] | None = None
         self._freshness = FreshnessWatch()
 
@@ -65,7 +68,7 @@ class RankingTransform:
         outputs: list[Output] = []
         for place, (record, state) in newest.items():
             self._states.put(*place, record.value)
-            self._waiting.pop(place, None)
+            self._take(place)
             if state is None:
                 self._standing.put(*place, ())
                 outputs.append(Output(RECOMMENDATIONS, *place, None))
@@ -76,10 +79,6 @@ class RankingTransform:
         self._freshness.made(causes, taken_up, self._retrieval_seconds, self._clock())
         return outputs
 
-    def committed(self) -> None:
-        """Report how fresh the slates of the batch are, now that they can be read."""
-        self._freshness.delivered(self._clock())
-
     def tick(self) -> Iterable[Output]:
         """Follow the whole topics, and make again some of the standing slates that need it."""
         before = self._world.generation
@@ -88,21 +87,39 @@ class RankingTransform:
             self._waiting.update(dict.fromkeys(self._standing.everyone()))
         now_ms = int(self._clock() * 1000)
         self._withdraw((*changed, *self._expiries.due(now_ms)), now_ms)
-        turn = list(self._waiting)[:_STANDING_A_TURN]
+        turn = list(islice((place for place in self._waiting if place[0] in self._active), _STANDING_A_TURN))
         for place in turn:
-            del self._waiting[place]
+            self._take(place)
         metrics.WAITING.set(len(self._waiting))
         stored = ((place, self._states.get(*place)) for place in turn)
         return self._slates(
             {place: decode_user_state(value) for place, value in stored if value is not None}, "standing"
         )
 
-    def assigned(self, partitions: Sequence[int]) -> None:
-        """Read states and standing slates back; slates that the catalogue has overtaken wait to be made again."""
+    def kept(self, ends: Ends) -> None:
+        """Keep states and slates of the batch, which can be read from now on."""
+        self._freshness.delivered(self._clock())
+        self._states.keep(ends_of(USER_STATE, ends))
+        self._standing.keep()
+        self._taken.clear()
+
+    def abandoned(self) -> None:
+        """Put back what was before the batch; slates that waited wait again."""
+        self._freshness.abandoned()
+        self._states.undo()
+        self._standing.undo()
+        self._waiting.update(dict.fromkeys(self._taken))
+        self._taken.clear()
+
+    def assigned(self, partitions: Sequence[int]) -> Sequence[Changelog]:
+        """Have states and standing slates read back."""
         self._states.open(partitions)
         self._standing.open(partitions)
-        read_to_end(self._settings, USER_STATE, partitions, self._states.put)
-        read_to_end(self._settings, RECOMMENDATIONS, partitions, self._stand)
+        return (changelog(USER_STATE, self._states), Changelog(RECOMMENDATIONS, self._stand))
+
+    def restored(self, partitions: Sequence[int]) -> None:
+        """Let slates that the catalogue has overtaken wait to be made again."""
+        self._active |= set(partitions)
         standing = self._world.catalogue.rows(self._standing.items())
         self._withdraw(standing.tolist(), int(self._clock() * 1000))
 
@@ -111,6 +128,16 @@ class RankingTransform:
         self._states.drop(partitions)
         self._standing.drop(partitions)
         self._waiting = {place: None for place in self._waiting if place[0] not in set(partitions)}
+        self._active -= set(partitions)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._states.close()
+
+    def _take(self, place: Place) -> None:
+        if place in self._waiting:
+            del self._waiting[place]
+            self._taken.append(place)
 
     def _withdraw(self, rows: Sequence[int], now_ms: int) -> None:
         """Let every slate that holds one of these rows wait to be made again, if the row may not be shown."""
@@ -161,4 +188,4 @@ class RankingTransform:
 
     def _stand(self, partition: int, key: bytes, value: bytes | None) -> None:
         items = () if value is None else decode_recommendation(value).items
-        self._standing.put(partition, key, [item.item_id for item in items])
+        self._standing.load(partition, key, [item.item_id for item in items])
