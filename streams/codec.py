@@ -6,10 +6,12 @@ from streams.contracts import (
     Event,
     Item,
     ItemActivity,
+    ItemTrend,
     ItemVector,
     ModelAlias,
     ModelVersion,
     Recommendation,
+    TrainingExample,
     UserAction,
     UserState,
     UserVector,
@@ -32,3 +34,5 @@ decode_user_state = msgspec.msgpack.Decoder(UserState).decode
 decode_user_vector = msgspec.msgpack.Decoder(UserVector).decode
 decode_user_action = msgspec.msgpack.Decoder(UserAction).decode
 decode_item_activity = msgspec.msgpack.Decoder(ItemActivity).decode
+decode_training_example = msgspec.msgpack.Decoder(TrainingExample).decode
+decode_item_trend = msgspec.msgpack.Decoder(ItemTrend).decode

@@ -12,6 +12,8 @@ USER_ACTIONS = "user.actions.v1"
 ITEM_ACTIVITY = "item.activity.v1"
 USER_VECTORS = "user.vectors.v1"
 RECOMMENDATIONS = "recommendations.v1"
+TRAINING_EXAMPLES = "training.examples.v1"
+ITEM_TRENDS = "item.trends.v1"
 MODELS = "models.v1"
 
 Cleanup = Literal["delete", "compact", "compact,delete"]
@@ -70,8 +72,11 @@ def all_topics(encoder_id: str) -> tuple[Topic, ...]:
         Topic(ITEM_ACTIVITY, "delete", 7 * _DAY),
         Topic(USER_VECTORS, "compact", None),
         Topic(RECOMMENDATIONS, "compact,delete", 7 * _DAY),
+        Topic(TRAINING_EXAMPLES, "delete", 30 * _DAY),
+        Topic(ITEM_TRENDS, "compact", None),
         Topic(MODELS, "compact", None),
     )
-    read = (*sources, derived[0])
+    followed = {USER_STATE, USER_ACTIONS, ITEM_ACTIVITY, RECOMMENDATIONS}
+    read = (*sources, *(topic for topic in derived if topic.name in followed))
     letters = (Topic(dead_letters(topic.name), "delete", 30 * _DAY, _DEAD_LETTER_MAX_BYTES) for topic in read)
     return (*sources, *derived, *letters)

@@ -17,7 +17,7 @@ from streams.worker import worker_loop
 from workers.http import Health
 from workers.shutdown import Stop
 
-WorkerName = Literal["state", "embedding", "ranking"]
+WorkerName = Literal["state", "embedding", "ranking", "feedback"]
 _log = structlog.get_logger()
 _CACHED_TEXTS = 10_000
 _FOLLOW_SECONDS = 0.02
@@ -45,6 +45,8 @@ def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health)
             _run(name, EmbeddingTransform(settings, encoder), settings, stop, health)
         case "ranking":
             _run_ranking(settings, stop, health)
+        case "feedback":
+            _run_feedback(settings, stop, health)
 
 
 def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
@@ -72,6 +74,18 @@ def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
                 _run("ranking", ranking, settings, stop, health)
     finally:
         world.close()
+
+
+def _run_feedback(settings: Settings, stop: Stop, health: Health) -> None:
+    from streams.feedback.run import run_feedback
+
+    health.set("assigned", False)
+
+    def stopped() -> bool:
+        health.beat()
+        return stop.requested
+
+    run_feedback(settings, stopped, lambda ready: health.set("assigned", ready))
 
 
 def _run(name: WorkerName, transform: Transform[Any], settings: Settings, stop: Stop, health: Health) -> None:

@@ -3,6 +3,7 @@
 from streams.contracts.events import ITEMLESS, Event, EventType
 from streams.contracts.feedback import ItemActivity, UserAction
 from streams.contracts.items import Item, ItemVector
+from streams.contracts.learning import ItemTrend, TrainingExample
 from streams.contracts.models import ModelAlias, ModelVersion
 from streams.contracts.recommendations import Reason, Recommendation, RecommendedItem, Source
 from streams.contracts.records import Output, Record, Rejected
@@ -15,6 +16,7 @@ __all__ = [
     "Interaction",
     "Item",
     "ItemActivity",
+    "ItemTrend",
     "ItemVector",
     "ModelAlias",
     "ModelVersion",
@@ -25,6 +27,7 @@ __all__ = [
     "Record",
     "Rejected",
     "Source",
+    "TrainingExample",
     "UserAction",
     "UserState",
     "UserVector",

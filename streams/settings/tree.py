@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from streams.errors import SettingError
 from streams.settings.encoder import EncoderSettings
+from streams.settings.feedback import FeedbackSettings
 from streams.settings.kafka import HttpSettings, KafkaSettings, LogSettings, LoopSettings, TopicSettings
 from streams.settings.ranking import IndexSettings, RankingSettings, TrainingSettings
 from streams.settings.state import StateSettings
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     encoder: EncoderSettings = EncoderSettings()
     index: IndexSettings = IndexSettings()
     ranking: RankingSettings = RankingSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     training: TrainingSettings = TrainingSettings()
 
     @classmethod

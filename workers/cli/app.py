@@ -11,6 +11,7 @@ import typer
 from streams.errors import Fatal, HeadraceError
 from workers.cli import broker, demo, events, items, recommendations, topics, train, worker
 from workers.cli.options import BootstrapServers
+from workers.telemetry import configure_command
 
 TRANSIENT_EXIT = 5
 INTERRUPTED_EXIT = 130
@@ -68,6 +69,7 @@ def _everywhere(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
+    configure_command()
     # The environment is where settings come from, here and in the processes that `demo` starts.
     if bootstrap_servers:
         os.environ["HEADRACE_KAFKA__BOOTSTRAP_SERVERS"] = bootstrap_servers

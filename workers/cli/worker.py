@@ -17,6 +17,7 @@ class Name(StrEnum):
     STATE = "state"
     EMBEDDING = "embedding"
     RANKING = "ranking"
+    FEEDBACK = "feedback"
 
 
 def worker(
