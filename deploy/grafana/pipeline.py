@@ -139,8 +139,8 @@ def board() -> Board:
             [
                 chart(
                     "Which slates were made in a hurry?",
-                    "Slates a second made with less than the whole model to keep ranking.deadline_seconds, by what "
-                    "was done instead. Lasting: give the worker fewer partitions, or the batch more time.",
+                    "Slates a second made with less than the whole model to keep ranking.deadline_seconds, by "
+                    "what was done instead. Lasting: give the worker fewer partitions, or the batch more time.",
                     "cps",
                     Query(f"{rate('headrace_ranking_degraded_total', 'level')} or vector(0)", "{{level}}"),
                 ),
