@@ -72,6 +72,8 @@ class Recommendation(
         valid_until: after this moment the slate should not be shown.
         vector_offsets: next offset of each partition of the item vector topic that was
             applied when the slate was made.
+        rules_version: names the operator's settings that decide what is in a slate: sources, filters,
+            rules, boosts and the like. Equal for equal settings.
         degraded: absent, or what there was time for instead of the whole model: `vector` (ordered by
             the learned vector alone) or `popular`.
     """
@@ -87,6 +89,7 @@ class Recommendation(
     model_version: str
     vector_offsets: tuple[int, ...]
     encoder_id: str
+    rules_version: str = ""
     degraded: str | None = None
 
 

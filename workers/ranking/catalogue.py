@@ -110,10 +110,15 @@ class Catalogue:
         shown: Mask = self.available[:count] & (self.expires_at_ms[:count] > now_ms)
         return shown
 
-    def showable(self, now_ms: int) -> Mask:
-        """Return which rows are live and pass the operator's rules, bool (len,)."""
-        count, policy = len(self), self.policy
-        shown: Mask = self.live(now_ms) & ~policy.excluded[:count] & policy.allowed[:, :count].all(axis=0)
+    def showable(self, rows: Rows, now_ms: int) -> Mask:
+        """Return which of `rows` may be shown at `now_ms`, bool (len(rows),): live, and allowed by the rules."""
+        policy = self.policy
+        shown: Mask = (
+            self.available[rows]
+            & (self.expires_at_ms[rows] > now_ms)
+            & ~policy.excluded[rows]
+            & policy.allowed[:, rows].all(axis=0)
+        )
         return shown
 
     def _grow(self) -> None:

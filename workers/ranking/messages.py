@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from hashlib import blake2b
 
 import numpy as np
 
@@ -18,23 +19,41 @@ from streams.contracts import (
 )
 from streams.contracts.recommendations import recommendation_id
 from streams.settings import Settings
+from streams.settings.ranking import RankingSettings
 from streams.state.fold import TYPE_CODES
 from streams.topics import RECOMMENDATIONS, USER_VECTORS
 from workers.ranking.candidates import Slate
 from workers.ranking.generation import Generation
 
+_NOT_DECISIVE = {
+    "publish", "heartbeat_seconds", "deadline_seconds", "standing_per_second", "valid_seconds", "model_name",
+    "score_parts",
+}  # fmt: skip
 _DISLIKE = TYPE_CODES[EventType.DISLIKE]
 _RATING = TYPE_CODES[EventType.RATING]
 
 
+def rules_version(settings: RankingSettings) -> str:
+    """Return 12 hexadecimal digits, equal for settings under which equal users get equal slates."""
+    decisive = settings.model_dump_json(exclude=_NOT_DECISIVE)
+    return blake2b(decisive.encode(), digest_size=6).hexdigest()
+
+
 def recommendation(
-    slate: Slate, generation: Generation, offsets: tuple[int, ...], now: datetime, settings: Settings
+    slate: Slate,
+    generation: Generation,
+    offsets: tuple[int, ...],
+    now: datetime,
+    *,
+    valid_seconds: float,
+    rules: str,
 ) -> Recommendation:
     """Return the public message of a slate.
 
     Args:
         offsets: next offset of each partition of the item vector topic.
         now: when the slate was made.
+        rules: the `rules_version` in force.
     """
     state, model = slate.query.state, generation.model
     parts: Sequence[dict[str, float] | None] = slate.parts or [None] * len(slate.rows)
@@ -54,10 +73,11 @@ def recommendation(
         source=state.source,
         last_event_time=from_ms(state.last_event_time_ms),
         generated_at=now,
-        valid_until=now + timedelta(seconds=settings.ranking.valid_seconds),
+        valid_until=now + timedelta(seconds=valid_seconds),
         model_version=model.version,
         vector_offsets=offsets,
         encoder_id=model.encoder_id,
+        rules_version=rules,
         degraded=slate.degraded,
     )
 
