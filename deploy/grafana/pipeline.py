@@ -85,7 +85,7 @@ def board() -> Board:
                     "Do producers key their events right?",
                     "Records passed on to the partition that owns the user, and events that came twice.",
                     "recps",
-                    Query(rate("headrace_streams_rekeyed_total"), "passed on"),
+                    Query(rate("headrace_streams_rekeyed_total", "reason"), "passed on, {{reason}}"),
                     Query(rate("headrace_streams_duplicate_events_total"), "repeated"),
                     width=8,
                 ),
@@ -157,9 +157,10 @@ def board() -> Board:
             [
                 chart(
                     "How many users are known?",
-                    "Users whose state a state worker holds, and users who have a standing slate.",
+                    "Users whose state a state worker holds, users who have a standing slate, users just erased.",
                     "short",
                     Query("sum(headrace_streams_users)", "states"),
+                    Query("sum(increase(headrace_streams_erased_users_total[$__rate_interval]))", "erased"),
                     Query("sum(headrace_ranking_standing_slates)", "standing slates"),
                     width=6,
                 ),

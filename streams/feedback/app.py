@@ -1,6 +1,5 @@
 """The Faust app: its settings from ours, and a consumer that reads committed records only."""
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import aiokafka
@@ -35,7 +34,11 @@ class _CommittedTransport(driver.Transport):
 
 
 class FeedbackApp(faust.App):
-    """A Faust app that reads committed records."""
+    """A Faust app that reads committed records and touches no disk."""
+
+    def _create_directories(self) -> None:
+        # Its tables are in memory: folders would hold nothing, and stay behind after a kill -9.
+        return
 
     def _new_transport(self) -> TransportT:
         return _CommittedTransport(self.conf.broker_consumer, self)
@@ -46,13 +49,12 @@ def app_id(settings: Settings) -> str:
     return f"{settings.kafka.group_prefix}.feedback"
 
 
-def feedback_app(settings: Settings, partitions: int, embedded: bool, directory: Path) -> FeedbackApp:
+def feedback_app(settings: Settings, partitions: int, embedded: bool) -> FeedbackApp:
     """Return the app, without agents or tables.
 
     Args:
         partitions: of the source topics and so of the tables' changelogs.
         embedded: the broker cannot be asked to make topics.
-        directory: for files that Faust wants to have; nothing in it is needed again.
 
     Raises:
         SettingError: see `credentials`.
@@ -82,7 +84,6 @@ def feedback_app(settings: Settings, partitions: int, embedded: bool, directory:
         topic_replication_factor=settings.topics.replication_factor,
         topic_disable_leader=True,
         topic_allow_declare=not embedded,
-        datadir=directory,
         autodiscover=False,
         web_enabled=False,
         **options,

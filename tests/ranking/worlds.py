@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from streams.clock import from_ms
 from streams.codec import SCHEMA_VERSION
-from streams.contracts import EventType, Interaction, ItemVector, UserState
+from streams.contracts import Event, EventType, ItemVector, UserState
 from streams.contracts.recommendations import Source
 from streams.settings import Settings
 from streams.settings.ranking import TrainingSettings
-from streams.settings.state import RatingScale
-from streams.state.fold import TYPE_CODES
+from streams.settings.state import RatingScale, StateSettings
+from streams.state.fold import fold
+from streams.topics import CLICKSTREAM
 from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
 from workers.ranking.model.bundle import Bundle
@@ -96,23 +98,28 @@ def generation(
 
 
 def state(user_id: str, deeds: Sequence[Deed] = (), seen: Sequence[int] = (), offset: int = 0) -> UserState:
-    """Return the state of a user who did this, a minute between two deeds."""
-    history = tuple(
-        Interaction(item_id(deed[0]), NOW_MS + 60_000 * place, TYPE_CODES[deed[1]], (*deed, None)[2], place)
-        for place, deed in enumerate(deeds)
-    )
-    return UserState(
-        schema_version=SCHEMA_VERSION,
-        user_id=user_id,
-        history=history,
-        seen=tuple(map(item_id, seen)),
-        event_count=len(history),
-        last_event_time_ms=NOW_MS + 60_000 * len(history),
-        last_query=None,
-        caused_by=("e1",),
-        source=Source(topic="clickstream.events.v1", partition=0, offset=offset, create_time_ms=NOW_MS),
-        applied={"clickstream.events.v1": offset},
-    )
+    """Return the state of a user who did this, a minute between two deeds, after they had clicked `seen`."""
+    chosen = StateSettings(history_length=max(1, len(deeds)))
+    told: UserState | None = None
+    for place, deed in enumerate([*((number, EventType.CLICK) for number in seen), *deeds]):
+        number, kind, value = (*deed, None)[:3]
+        source = Source(topic=CLICKSTREAM, partition=0, offset=offset + place, create_time_ms=NOW_MS)
+        event = Event(
+            event_id=f"e{place}",
+            user_id=user_id,
+            event_type=kind,
+            event_time=from_ms(NOW_MS + 60_000 * place),
+            item_id=item_id(number),
+            value=value,
+        )
+        told = fold(told, event, source, chosen)
+    if told is None:  # somebody who only searched
+        event = Event(
+            event_id="e", user_id=user_id, event_type=EventType.SEARCH, event_time=from_ms(NOW_MS), query="words"
+        )
+        source = Source(topic=CLICKSTREAM, partition=0, offset=offset, create_time_ms=NOW_MS)
+        told = fold(None, event, source, chosen)
+    return told
 
 
 def clicks(user_id: str, *numbers: int) -> UserState:

@@ -12,6 +12,7 @@ from workers.ranking.lookalikes import Lookalikes
 from workers.ranking.model.serving import Model
 from workers.ranking.neighbours import NeighbourLists
 from workers.ranking.texts import TextIndex
+from workers.ranking.trends import Trends
 
 Vectors = npt.NDArray[np.float32]
 _CHUNK = 65_536
@@ -27,12 +28,22 @@ class Generation:
         index: holds the rows that are available, by inner product.
         neighbours: of each item, in that index.
         texts: the available rows by text vector; None where no source asks for it.
+        trends: what is done with items lately; the same for every model.
+
+    Args:
+        before: whose text index is taken over.
     """
 
     def __init__(
-        self, model: Model, catalogue: Catalogue, settings: Settings, before: "Generation | None" = None
+        self,
+        model: Model,
+        catalogue: Catalogue,
+        settings: Settings,
+        trends: Trends | None = None,
+        before: "Generation | None" = None,
     ) -> None:
         self.model = model
+        self.trends = Trends() if trends is None else trends
         self.catalogue = catalogue
         self._counts = dict(zip(model.item_ids, model.popularity.tolist(), strict=True))
         count = len(catalogue)

@@ -12,10 +12,10 @@ from workers.ranking.candidates import NO_ROWS, Query, Step, places
 from workers.ranking.catalogue import Rows
 from workers.ranking.generation import Generation
 from workers.ranking.model.histories import EventColumns, cut_histories
-from workers.ranking.model.signals import EVENT_TYPES, RATING_BUCKETS
+from workers.ranking.model.signals import RATING_BUCKETS
 
 _RATING, _PURCHASE, _LIKE, _DISLIKE = (
-    EVENT_TYPES.index(kind) for kind in (EventType.RATING, EventType.PURCHASE, EventType.LIKE, EventType.DISLIKE)
+    kind.code for kind in (EventType.RATING, EventType.PURCHASE, EventType.LIKE, EventType.DISLIKE)
 )
 _OWNER = 1 << 40
 

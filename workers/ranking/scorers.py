@@ -12,25 +12,20 @@ Scorer = Callable[[Sequence[Query], Candidates, Generation], Scored]
 """Takes queries, candidates and generation; the parts must add up to the score."""
 
 
-def model(queries: Sequence[Query], candidates: Candidates, generation: Generation) -> Scored:
-    """Return the model's score, or popularity's where nothing is known of the user."""
+def by_vector(queries: Sequence[Query], candidates: Candidates, generation: Generation) -> Scored:
+    """Return the inner products of user and item, or popularity where nothing is known of the user.
+
+    This is what there is time for when the deadline is near.
+    """
     scores = np.empty(len(candidates.rows), np.float32)
     for query, span in zip(queries, candidates.spans(len(queries)), strict=True):
         scores[span] = score(query, candidates.rows[span], generation)
     return _named(queries, candidates, scores)
 
 
-def by_vector(queries: Sequence[Query], candidates: Candidates, generation: Generation) -> Scored:
-    """Return the inner products of user and item alone: what there is time for when the deadline is near."""
-    scores = np.empty(len(candidates.rows), np.float32)
-    for query, span in zip(queries, candidates.spans(len(queries)), strict=True):
-        rows = candidates.rows[span]
-        if query.vector is None:
-            scores[span] = np.log1p(generation.popularity[rows])
-        else:
-            # Rows are summed one by one: a matrix product may round differently with the number of rows.
-            scores[span] = (generation.item_matrix[rows] * query.vector).sum(axis=1)
-    return _named(queries, candidates, scores)
+def model(queries: Sequence[Query], candidates: Candidates, generation: Generation) -> Scored:
+    """Return the score of the whole model; of one that is two towers, that is `by_vector`."""
+    return by_vector(queries, candidates, generation)
 
 
 def _named(queries: Sequence[Query], candidates: Candidates, scores: Scores) -> Scored:

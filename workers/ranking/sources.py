@@ -106,6 +106,17 @@ def pinned(queries: Sequence[Query], generation: Generation, settings: RankingSe
     return [rows] * len(queries)
 
 
+def trending(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
+    """Return the rows that rise most and that each user has not seen; nothing when nobody counts trends."""
+    ranked = generation.trends.rising(generation.catalogue)
+    ranked = ranked[generation.catalogue.available[ranked]]
+    rows = []
+    for query in queries:
+        head = ranked[: settings.trending_candidates + len(query.seen)]
+        rows.append(head[~member(head, query.seen)][: settings.trending_candidates])
+    return rows
+
+
 def _vectors(queries: Sequence[Query], asked: Sequence[int]) -> Vectors:
     """Return the user vectors of the queries that have one, float32 (len(asked), width)."""
     found = (queries[number].vector for number in asked)
@@ -116,10 +127,11 @@ SOURCES = (
     Source("learned", learned, KNOWN),
     Source("popular", popular, vital=True),
     Source("lookalike", lookalike, KNOWN),
+    Source("trending", trending),
     Source("neighbours", neighbours, KNOWN),
     Source("text", text, frozenset({Step.FEW_EVENTS})),
 )
-"""Those that are built in. The cold-start ladder: nobody -> popular; few events -> text and neighbours beside the
-learned vector; more -> the learned vector and what is near it."""
+"""Those that are built in. The cold-start ladder: nobody -> trending and popular; few events -> text and
+neighbours beside the learned vector; more -> the learned vector and what is near it."""
 PINNED = Source("pinned", pinned, vital=True)
 """Asked where the settings pin something."""

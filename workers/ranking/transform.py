@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
-from streams.clock import Clock, monotonic_seconds, wall_seconds
+from streams.clock import Clock, from_ms, monotonic_seconds, wall_seconds
 from streams.codec import decode_recommendation, decode_user_state
 from streams.contracts import Output, Record, Rejected, UserState
 from streams.errors import Fatal
@@ -16,6 +16,7 @@ from streams.transform import Changelog, Ends, changelog
 from workers.ranking import metrics
 from workers.ranking.candidates import Slate
 from workers.ranking.expiries import Expiries
+from workers.ranking.messages import erasure_records
 from workers.ranking.pipeline import Pipeline, Stages
 from workers.ranking.publishing import Published, Publishing
 from workers.ranking.standing import StandingSlates
@@ -76,13 +77,15 @@ class RankingTransform:
         taken_up = self._clock()
         newest = {(record.partition, record.key or b""): (record, state) for record, state in batch}
         wanted: dict[Place, UserState] = {}
-        outputs: list[Output] = []
+        # A user who was erased and has acted since gets the nulls before the new slate: a state without history
+        # has no vector to take the old one's place, and whoever joins by user must hear of both.
+        erased_at, nulls = from_ms(int(taken_up * 1000)), [record for record, state in batch if state is None]
+        outputs = [output for record in nulls for output in erasure_records(record, erased_at)]
         for place, (record, state) in newest.items():
             self._states.put(*place, record.value)
             self._waiting.take(place)
             if state is None:
                 self._standing.put(*place, ())
-                outputs.append(Output(RECOMMENDATIONS, *place, None))
             else:
                 wanted[place] = state
         published = self._slates(wanted, "event")

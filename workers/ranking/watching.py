@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from streams.contracts import Record, UserState
 from workers.ranking import metrics
-from workers.ranking.candidates import Slate
+from workers.ranking.candidates import Slate, Step
 from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
 from workers.ranking.standing import StandingSlates
@@ -113,7 +113,7 @@ def watch_quality(
     metrics.SLATE_ITEMS.inc(sum(map(len, after)))
     metrics.COMPARED_ITEMS.inc(compared)
     metrics.REPEATED_ITEMS.inc(repeated)
-    metrics.NO_HISTORY.inc(sum(slate.query.vector is None for slate in slates))
+    metrics.NO_HISTORY.inc(sum(slate.query.step is Step.NO_HISTORY for slate in slates))
 
 
 def watch_popularity(slates: Sequence[Slate], generation: Generation) -> None:
