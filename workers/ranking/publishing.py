@@ -79,15 +79,23 @@ class Publishing:
                 made.records.append(vector)
         return made._replace(places=frozenset(published))
 
-    def stand(self, place: Place, message: Recommendation | None) -> None:
-        """Note what was published before, as no part of a batch."""
+    def stand(self, place: Place, message: Recommendation | None, model_version: str) -> bool:
+        """Note what was published before, as no part of a batch.
+
+        Args:
+            model_version: of the model that serves.
+
+        Returns:
+            Whether that model, under the rules in force, would have made it.
+        """
         if message is None:
             self._standing.load(*place, ())
-            return
+            return True
         made_by = self._made_by(message.model_version, message.rules_version)
         made_ms = int(message.generated_at.timestamp() * 1000)
         stamp = Stamp(made_by, made_ms) if self._only_changed else UNSTAMPED
         self._standing.load(*place, [item.item_id for item in message.items], stamp)
+        return made_by == self._made_by(model_version, self._rules)
 
     def _stands(self, place: Place, stamp: Stamp) -> bool:
         made_by, made_ms = self._standing.stamp(*place)

@@ -178,4 +178,8 @@ class RankingTransform:
         return self._pipeline[1].laps.retrieval_seconds if self._pipeline is not None else 0.0
 
     def _stand(self, partition: int, key: bytes, value: bytes | None) -> None:
-        self._publishing.stand((partition, key), None if value is None else decode_recommendation(value))
+        place, message = (partition, key), None if value is None else decode_recommendation(value)
+        generation = self._world.generation
+        self._waiting.take(place)  # what waits is the newest slate only
+        if generation is not None and not self._publishing.stand(place, message, generation.model.version):
+            self._waiting.older_model([place])
