@@ -75,7 +75,7 @@ def shop(broker: str, directory: Path) -> Iterator[Shop]:
         variable_of("kafka.bootstrap_servers"): broker,
         variable_of("kafka.group_prefix"): prefix,
         variable_of("loop.max_rejected_share"): "1",
-        variable_of("feedback.window_seconds"): "5",
+        variable_of("feedback.window_seconds"): "20",
     }
     names = [name.value for name in Name if name.value in ("state", "embedding", "ranking", "feedback")]
     with Workers(directory, restart_workers=False) as workers:
