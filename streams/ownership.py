@@ -62,7 +62,6 @@ class Ownership:
         self._group = group
         self._settings = settings
         self._on_change = on_change
-        self._admin = admin(settings)
         self._restores: list[Restore] = []
         self.active: frozenset[int] = frozenset()
         reader.subscribe(
@@ -76,6 +75,15 @@ class Ownership:
     def restoring(self) -> bool:
         """Whether some partitions wait for their state."""
         return bool(self._restores)
+
+    @property
+    def reading(self) -> bool:
+        """Whether a restore has more to read at once; the others wait for the broker."""
+        return any(restore.reading for restore in self._restores)
+
+    def stalled(self) -> bool:
+        """Return, once every few seconds, whether the group's offsets are still not stable."""
+        return any(restore.stalled() for restore in self._restores)
 
     def step(self) -> None:
         """Do a slice of step 2, and step 3 for the partitions that are through."""
@@ -120,7 +128,7 @@ class Ownership:
         if numbers:
             self._restores.append(
                 Restore(
-                    self._admin,
+                    lambda: admin(self._settings),
                     lambda: consumer(self._settings, None),
                     self._group,
                     self._transform.sources,
