@@ -35,8 +35,11 @@ class Workers(Processes):
 
     def stop(self, name: str) -> None:
         """End a worker in order; `check` is not to be called until it is back."""
-        self._children[name].process.terminate()
-        self._children[name].process.wait(60)
+        process = self._children[name].process
+        process.terminate()
+        process.wait(60)
+        if process.stdin is not None:
+            process.stdin.close()
 
     def again(self, name: str) -> None:
         """Start it again."""

@@ -12,7 +12,6 @@ from workers.datasets.contract import Dataset
 from workers.publisher import Publisher
 from workers.slates import Slates
 
-
 _REGULARS = 40
 """Users who come all the time, so that they answer slates of a few seconds ago."""
 
