@@ -28,7 +28,9 @@ def producer(settings: Settings, **properties: Any) -> Producer:
         "linger.ms": 1,
         "partitioner": "murmur2_random",
         "delivery.timeout.ms": int(settings.loop.delivery_timeout_seconds * 1000),
-        "message.max.bytes": 4 * 1024 * 1024,
+        # Counted before compression, and a dead letter may be all that its producer could compress: only the
+        # topic's own limit holds. This is librdkafka's largest.
+        "message.max.bytes": 1_000_000_000,
     }
     return cast(Producer, _made(Producer, settings, defaults, properties))
 

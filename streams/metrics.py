@@ -11,7 +11,17 @@ RECORDS = Counter("headrace_streams_records_total", "Records read from a source 
 REJECTED = Counter(
     "headrace_streams_rejected_total", "Records sent whole to a dead-letter topic.", ["topic", "reason"]
 )
-REASONS = ("empty", "invalid", "key_mismatch", "keyless", "malformed", "out_of_scale")
+REASONS = (
+    "ahead",
+    "empty",
+    "invalid",
+    "key_mismatch",
+    "keyless",
+    "malformed",
+    "misplaced",
+    "out_of_scale",
+    "oversize",
+)
 """Why records are rejected, as far as known beforehand: a series that begins with its first rejection would hide
 that one from every rate. Any other reason works, and begins so."""
 OUTPUTS = Counter("headrace_streams_outputs_total", "Records delivered to a topic.", ["topic"])
@@ -42,9 +52,13 @@ ABANDONED = Counter("headrace_streams_abandoned_batches_total", "Batches that we
 PRODUCERS_REPLACED = Counter(
     "headrace_streams_replaced_producers_total", "Transactional producers that had to be replaced."
 )
-REKEYED = Counter(
-    "headrace_streams_rekeyed_total", "Records passed on because key or partition was not the user's."
+_REKEYED = Counter(
+    "headrace_streams_rekeyed_total", "Records passed on because key or partition was not the user's.", ["reason"]
 )
+REKEYED = {
+    reason: _REKEYED.labels(reason) for reason in ("keyless", "mis_keyed", "foreign_partitioner", "pseudonym")
+}
+ERASED = Counter("headrace_streams_erased_users_total", "Users whose state was erased on request.")
 STATES = Gauge("headrace_streams_users", "Users whose state this worker holds.")
 DUPLICATES = Counter("headrace_streams_duplicate_events_total", "Events that had been folded in before.")
 NEXT_OFFSET = Gauge(

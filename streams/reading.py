@@ -1,6 +1,6 @@
 """Reading topics outside a consumer group: once to the end, or whole and for ever."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message, TopicPartition
@@ -20,22 +20,28 @@ def read_to_end(settings: Settings, topic: str, partitions: Sequence[int], apply
 
     Records without a key are passed over: a compacted topic of ours has none.
     """
+    read = sum(_applied(record, apply) for record in records_to_end(settings, topic, partitions))
+    if partitions:
+        _log.info("read", topic=topic, partitions=list(partitions), records=read)
+    return read
+
+
+def records_to_end(settings: Settings, topic: str, partitions: Sequence[int]) -> Iterator[Record]:
+    """Yield the committed records of partitions from their beginning to their end, each partition in its order."""
     if not partitions:
-        return 0
+        return
     reader = consumer(settings, None)
     reader.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
-    left, read = set(partitions), 0
+    left = set(partitions)
     try:
         while left:
             # poll, then drain: consume(n, t) alone would sit out its time at the end of the topic.
             first = reader.poll(1.0)
             for message in (first, *reader.consume(10_000, 0)) if first is not None else ():
                 if _usable(message, left):
-                    read += _applied(record_of(message), apply)
+                    yield record_of(message)
     finally:
         reader.close()
-    _log.info("read", topic=topic, partitions=list(partitions), records=read)
-    return read
 
 
 class WholeTopic:

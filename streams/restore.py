@@ -79,6 +79,7 @@ class Restore:
         self._answers: dict[Any, Future[Any]] | None = None
         self._ask_at = 0.0
         self._step = self._await_stable_offsets
+        self._stable: dict[Place, int] = {}
         self._left: dict[Place, int] = {}
         self._positions: dict[Place, int] = {}
         self._records = dict.fromkeys(self._changelogs, 0)
@@ -115,6 +116,12 @@ class Restore:
         """How many offsets are still to be read, as far as is known."""
         return sum(max(0, end - self._positions.get(place, 0)) for place, end in self._left.items())
 
+    def starts(self) -> list[TopicPartition]:
+        """Return where the sources start; where the group has no offset, its consumer's reset rule decides."""
+        return [
+            TopicPartition(*place, offset) for place, offset in self._stable.items() if place[1] in self.partitions
+        ]
+
     def stalled(self) -> bool:
         """Return, once every few seconds, whether step 1 still has no answer."""
         now = monotonic_seconds()
@@ -140,6 +147,7 @@ class Restore:
                 _log.warning("restore: the group's offsets are not stable yet", error=unstable[0])
             self._unstable = True
             return False
+        self._stable = {(each.topic, each.partition): each.offset for each in answer.topic_partitions}
         self._step = self._await_ends
         return False
 

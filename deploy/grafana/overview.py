@@ -79,8 +79,8 @@ def board() -> Board:
             [
                 chart(
                     "Do people take what is recommended?",
-                    "Click-through rate: clicks, of the items that a producer reports as seen. Hit rate: of the items "
-                    "that stood in a slate, where nobody reports what was seen; the two cannot be compared.",
+                    "Click-through rate: clicks, of the items that a producer reports as seen. Hit rate: of the "
+                    "items that stood in a slate, where nobody reports what was seen; the two cannot be compared.",
                     "percentunit",
                     Query(
                         share(

@@ -85,7 +85,7 @@ def board() -> Board:
                     "Do producers key their events right?",
                     "Records passed on to the partition that owns the user, and events that came twice.",
                     "recps",
-                    Query(rate("headrace_streams_rekeyed_total"), "passed on"),
+                    Query(rate("headrace_streams_rekeyed_total", "reason"), "passed on, {{reason}}"),
                     Query(rate("headrace_streams_duplicate_events_total"), "repeated"),
                     width=8,
                 ),
@@ -135,13 +135,32 @@ def board() -> Board:
             ],
         )
         .row(
+            "Are slates made with less than all there is, or held back?",
+            [
+                chart(
+                    "Which slates were made in a hurry?",
+                    "Slates a second made with less than the whole model to keep ranking.deadline_seconds, by "
+                    "what was done instead. Lasting: give the worker fewer partitions, or the batch more time.",
+                    "cps",
+                    Query(f"{rate('headrace_ranking_degraded_total', 'level')} or vector(0)", "{{level}}"),
+                ),
+                chart(
+                    "How many slates were not published?",
+                    "Slates a second that are those which stand already. Only with ranking.publish: changed.",
+                    "cps",
+                    Query(rate("headrace_ranking_suppressed_total"), "held back"),
+                ),
+            ],
+        )
+        .row(
             "What is held in memory?",
             [
                 chart(
                     "How many users are known?",
-                    "Users whose state a state worker holds, and users who have a standing slate.",
+                    "Users whose state a state worker holds, users who have a standing slate, users just erased.",
                     "short",
                     Query("sum(headrace_streams_users)", "states"),
+                    Query("sum(increase(headrace_streams_erased_users_total[$__rate_interval]))", "erased"),
                     Query("sum(headrace_ranking_standing_slates)", "standing slates"),
                     width=6,
                 ),

@@ -8,15 +8,21 @@ import msgspec
 from streams.codec import decode_item_activity, decode_recommendation, decode_user_action
 from streams.contracts import ItemActivity, Recommendation, Record, Rejected, UserAction
 from streams.feedback.join_state import TYPES
+from streams.privacy.receipts import erasure_of
 from streams.topics import ITEM_ACTIVITY, RECOMMENDATIONS, USER_ACTIONS
 
 Message = UserAction | Recommendation | ItemActivity
 
 
 class Erased(NamedTuple):
-    """A null on `recommendations.v1`: the user was erased."""
+    """A null on `recommendations.v1` or `user.actions.v1`: the user was erased.
+
+    Attributes:
+        erasure_id: None where the null does not say which erasure it follows from.
+    """
 
     user_id: str
+    erasure_id: str | None
 
 
 def decoded(record: Record) -> Message | Erased | Rejected:
@@ -25,8 +31,8 @@ def decoded(record: Record) -> Message | Erased | Rejected:
         return Rejected(record, "keyless", "the record needs its user_id or item_id as key")
     if record.value is not None:
         return _message(record, record.key, record.value)
-    if record.topic == RECOMMENDATIONS:
-        return Erased(record.key.decode(errors="replace"))
+    if record.topic in (RECOMMENDATIONS, USER_ACTIONS):
+        return Erased(record.key.decode(errors="replace"), erasure_of(record.headers))
     return Rejected(record, "empty", "the record needs a value")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from streams.clock import Clock, from_ms, wall_seconds
 from streams.codec import encode_msgpack
 from streams.contracts import Output, Recommendation, Record, Rejected, TrainingExample, UserAction
 from streams.dead_letters import dead_letter
@@ -15,6 +16,7 @@ from streams.feedback.step import At, Step
 from streams.feedback.stream_time import StreamTime
 from streams.feedback.tables import AwaitedTable, Change
 from streams.feedback.tallies import Tallies
+from streams.privacy.receipts import receipt, receipt_record
 from streams.settings.feedback import FeedbackSettings
 from streams.topics import RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
 
@@ -30,7 +32,8 @@ class Joining:
     1. each record changes the state of its user, in the order of the log by partition;
     2. users whose windows the batch has ended are closed;
     3. examples and dead letters are delivered;
-    4. the new states are delivered to the table's changelog.
+    4. the new states are delivered to the table's changelog;
+    5. receipts of erasures are delivered: what they tell has happened.
 
     The caller acknowledges the records then. A crash before 4 repeats the batch from the states before it: the
     same examples, under the same ids. After 4, records are repeated whose offsets are in the states: nothing.
@@ -39,12 +42,18 @@ class Joining:
     sources = (USER_ACTIONS, RECOMMENDATIONS)
 
     def __init__(
-        self, table: AwaitedTable, outbox: Outbox, settings: FeedbackSettings, committed: Committed
+        self,
+        table: AwaitedTable,
+        outbox: Outbox,
+        settings: FeedbackSettings,
+        committed: Committed,
+        clock: Clock = wall_seconds,
     ) -> None:
         self._table = table
         self._outbox = outbox
         self._settings = settings
         self._committed = committed
+        self._clock = clock
         self._times: dict[int, StreamTime] = {}
         self._deadlines: dict[int, Deadlines] = {}
         self._tallies = Tallies(settings.model_versions)
@@ -72,6 +81,7 @@ class Joining:
         """
         examples: list[tuple[int, TrainingExample]] = []
         letters: list[Output] = []
+        receipts: list[Output] = []
         with metrics.HANDLE_SECONDS.time():
             for record in records:  # 1
                 message = decoded(record)
@@ -80,6 +90,7 @@ class Joining:
                     letters.append(dead_letter(message))
                 elif isinstance(message, Erased):
                     self._open[record.key or b""] = None
+                    receipts += self._receipts(record, message)
                 elif isinstance(message, UserAction | Recommendation):
                     step = self._step(record, message)
                     examples += [(record.partition, example) for example in step.examples]
@@ -87,9 +98,17 @@ class Joining:
                 examples += [(number, example) for example in self._swept(number)]
             await self._outbox.deliver([*letters, *map(_example_record, examples)])  # 3
             await self._table.write(self._changes(records))  # 4
+            await self._outbox.deliver(receipts)  # 5
         self._open.clear()
         self._tallies.count()
         metrics.USERS.set(len(self._table))
+
+    def _receipts(self, record: Record, message: Erased) -> Iterable[Output]:
+        """Return the receipt of an erasure: for the null slate, which is written after the other null."""
+        if message.erasure_id is not None and record.topic == RECOMMENDATIONS:
+            now = from_ms(int(self._clock() * 1000))
+            told = receipt("feedback", message.erasure_id, message.user_id, ["slates and actions in memory"], now)
+            yield receipt_record(record.partition, told)
 
     def _step(self, record: Record, message: UserAction | Recommendation) -> Step:
         key = record.key or b""

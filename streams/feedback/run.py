@@ -1,10 +1,8 @@
 """Runs the feedback app until it is told to stop."""
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -21,9 +19,9 @@ from streams.feedback.tables import AwaitedTable
 from streams.feedback.trending import Trending
 from streams.kafka import is_embedded, metadata, partition_count
 from streams.settings import Settings
-from streams.topics import ITEM_ACTIVITY, ITEM_TRENDS, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
+from streams.topics import ITEM_ACTIVITY, ITEM_TRENDS, RECEIPTS, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
 
-_TOPICS = (USER_ACTIONS, RECOMMENDATIONS, ITEM_ACTIVITY, TRAINING_EXAMPLES, ITEM_TRENDS)
+_TOPICS = (USER_ACTIONS, RECOMMENDATIONS, ITEM_ACTIVITY, TRAINING_EXAMPLES, ITEM_TRENDS, RECEIPTS)
 _TABLES = _USERS, _ITEMS = ("users", "items")
 _TURN_SECONDS = 0.1
 _LOOK_SECONDS = 5.0
@@ -47,10 +45,9 @@ def run_feedback(settings: Settings, stopped: Callable[[], bool], on_ready: Call
     if embedded:
         for name in _TABLES:  # asking for a topic makes it appear there
             partition_count(settings, f"{app_id(settings)}-{name}-changelog")
-    with tempfile.TemporaryDirectory(prefix="headrace-feedback-") as directory:
-        app = feedback_app(settings, partitions, embedded, Path(directory))
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_Feedback(app, settings, on_ready).run(stopped))
+    app = feedback_app(settings, partitions, embedded)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_Feedback(app, settings, on_ready).run(stopped))
 
 
 class _Feedback:

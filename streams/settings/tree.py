@@ -24,6 +24,7 @@ from streams.errors import SettingError
 from streams.settings.encoder import EncoderSettings
 from streams.settings.feedback import FeedbackSettings
 from streams.settings.kafka import HttpSettings, KafkaSettings, LogSettings, LoopSettings, TopicSettings
+from streams.settings.privacy import PrivacySettings
 from streams.settings.ranking import IndexSettings, RankingSettings, TrainingSettings
 from streams.settings.state import StateSettings
 
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     state: StateSettings = StateSettings()
+    privacy: PrivacySettings = PrivacySettings()
     encoder: EncoderSettings = EncoderSettings()
     index: IndexSettings = IndexSettings()
     ranking: RankingSettings = RankingSettings()

@@ -9,8 +9,9 @@ import pytest
 from encoder.identity import encoder_id
 from streams.provision import create_topics
 from streams.settings import Settings, load_settings
-from tests.feedback_kill import Worker, survive
+from tests.feedback_kill import survive
 from tests.feedback_traffic import traffic
+from tests.feedback_worker import Worker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 

@@ -32,7 +32,7 @@ from workers.publisher import Publisher
 from workers.slates import Slates
 from workers.train import train_and_announce
 
-WORKERS = ("state", "embedding", "ranking")
+WORKERS = ("state", "embedding", "ranking", "feedback")
 _START_SECONDS = 120.0
 _EMBEDDING_BATCH = "64"
 """Items that the embedding worker finishes at once: few, so that the progress bar moves."""

@@ -1,45 +1,57 @@
 """From a slate to the records that are published for it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from hashlib import blake2b
 
 import numpy as np
 
 from streams.clock import from_ms
 from streams.codec import SCHEMA_VERSION, encode_json, encode_msgpack
-from streams.contracts import (
-    EventType,
-    Interaction,
-    Output,
-    Recommendation,
-    RecommendedItem,
-    UserState,
-    UserVector,
-)
+from streams.contracts import Output, Recommendation, RecommendedItem, Record, UserState, UserVector
 from streams.contracts.recommendations import recommendation_id
+from streams.privacy.receipts import ERASURE_HEADER, erasure_of, receipt, receipt_record
 from streams.settings import Settings
-from streams.state.fold import TYPE_CODES
+from streams.settings.ranking import RankingSettings
+from streams.state.taste import taste
 from streams.topics import RECOMMENDATIONS, USER_VECTORS
 from workers.ranking.candidates import Slate
 from workers.ranking.generation import Generation
 
-_DISLIKE = TYPE_CODES[EventType.DISLIKE]
-_RATING = TYPE_CODES[EventType.RATING]
+_NOT_DECISIVE = {
+    "publish", "heartbeat_seconds", "deadline_seconds", "standing_per_second", "valid_seconds", "model_name",
+    "score_parts",
+}  # fmt: skip
+
+
+def rules_version(settings: RankingSettings) -> str:
+    """Return 12 hexadecimal digits, equal for settings under which equal users get equal slates."""
+    decisive = settings.model_dump_json(exclude=_NOT_DECISIVE)
+    return blake2b(decisive.encode(), digest_size=6).hexdigest()
 
 
 def recommendation(
-    slate: Slate, generation: Generation, offsets: tuple[int, ...], now: datetime, settings: Settings
+    slate: Slate,
+    generation: Generation,
+    offsets: tuple[int, ...],
+    now: datetime,
+    *,
+    valid_seconds: float,
+    rules: str,
 ) -> Recommendation:
     """Return the public message of a slate.
 
     Args:
         offsets: next offset of each partition of the item vector topic.
         now: when the slate was made.
+        rules: the `rules_version` in force.
     """
     state, model = slate.query.state, generation.model
+    parts: Sequence[dict[str, float] | None] = slate.parts or [None] * len(slate.rows)
     items = tuple(
-        RecommendedItem(generation.catalogue[row].item_id, rank, float(score), why)
-        for rank, (row, score, why) in enumerate(
-            zip(slate.rows.tolist(), slate.scores.tolist(), slate.reasons, strict=True), start=1
+        RecommendedItem(generation.catalogue[row].item_id, rank, score, why, made_of)
+        for rank, (row, score, why, made_of) in enumerate(
+            zip(slate.rows.tolist(), slate.scores.tolist(), slate.reasons, parts, strict=True), start=1
         )
     )
     return Recommendation(
@@ -52,16 +64,33 @@ def recommendation(
         source=state.source,
         last_event_time=from_ms(state.last_event_time_ms),
         generated_at=now,
-        valid_until=now + timedelta(seconds=settings.ranking.valid_seconds),
+        valid_until=now + timedelta(seconds=valid_seconds),
         model_version=model.version,
         vector_offsets=offsets,
         encoder_id=model.encoder_id,
+        rules_version=rules,
+        degraded=slate.degraded,
     )
 
 
 def slate_record(partition: int, message: Recommendation) -> Output:
     """Return the record that publishes a slate."""
     return Output(RECOMMENDATIONS, partition, message.user_id.encode(), encode_json(message))
+
+
+def erasure_records(record: Record, now: datetime) -> list[Output]:
+    """Return what makes downstream forget a user, and the receipt of it, for a null state.
+
+    A null that no erasure is named on makes them forget just the same.
+    """
+    key, partition, erasure_id = record.key or b"", record.partition, erasure_of(record.headers)
+    headers = ((ERASURE_HEADER, erasure_id.encode()),) if erasure_id is not None else ()
+    nulls = [Output(topic, partition, key, None, headers) for topic in (RECOMMENDATIONS, USER_VECTORS)]
+    if erasure_id is None:
+        return nulls
+    cleared = [RECOMMENDATIONS, USER_VECTORS, "state and standing slate in memory"]
+    told = receipt("ranking", erasure_id, key.decode(errors="replace"), cleared, now)
+    return [*nulls, receipt_record(partition, told)]
 
 
 def vector_record(partition: int, slate: Slate, model_version: str, settings: Settings) -> Output | None:
@@ -81,13 +110,6 @@ def vector_record(partition: int, slate: Slate, model_version: str, settings: Se
 
 
 def _liked(state: UserState, settings: Settings) -> tuple[str, ...]:
-    scale = settings.state.rating_scale
-    middle = (scale.low + scale.high) / 2
-    newest = dict.fromkeys(past.item_id for past in reversed(state.history) if _likes(past, middle))
-    return tuple(newest)[: settings.ranking.lookalike_items]
-
-
-def _likes(past: Interaction, middle: float) -> bool:
-    if past.event_type == _RATING:
-        return past.value is not None and past.value > middle
-    return past.event_type != _DISLIKE
+    speaks = taste(state.history, settings.state.rating_scale)
+    newest_first = [item_id for item_id in reversed(speaks) if speaks[item_id] > 0]
+    return tuple(newest_first[: settings.ranking.lookalike_items])

@@ -1,4 +1,4 @@
-"""The score of a candidate: the learned model's, or popularity where nothing is known of the user."""
+"""The score of a candidate: the learned model's, or popularity up to now where the user is not known."""
 
 import numpy as np
 
@@ -14,6 +14,9 @@ def score(query: Query, rows: Rows, generation: Generation) -> Scores:
     may round differently with the number of candidates.
     """
     if query.vector is None:
-        return np.log1p(generation.popularity[rows])
-    scores: Scores = (generation.item_matrix[rows] * query.vector).sum(axis=1)
+        # The model's popularity ends with its data; what came since is in the trends.
+        lately = generation.trends.weekly(generation.catalogue, rows)
+        scores: Scores = np.log1p(generation.popularity[rows] + lately)
+    else:
+        scores = (generation.item_matrix[rows] * query.vector).sum(axis=1)
     return scores
