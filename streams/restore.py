@@ -79,10 +79,13 @@ class Restore:
         self._answers: dict[Any, Future[Any]] | None = None
         self._ask_at = 0.0
         self._step = self._await_stable_offsets
+        self._stable: dict[Place, int] = {}
         self._left: dict[Place, int] = {}
         self._positions: dict[Place, int] = {}
         self._records = dict.fromkeys(self._changelogs, 0)
         self._started_at = self._asked_at = monotonic_seconds()
+        self._unstable = False
+        self._assigned: set[Place] = set()
         self.reading = False
         self.partitions = frozenset(partitions)
 
@@ -99,8 +102,9 @@ class Restore:
         self.partitions -= set(partitions)
         self._left = {place: end for place, end in self._left.items() if place[1] in self.partitions}
         if self._reader is not None:
-            gone = [place for place in self._positions if place[1] in set(partitions)]
+            gone = {place for place in self._assigned if place[1] in set(partitions)}
             self._reader.incremental_unassign([TopicPartition(*place) for place in gone])
+            self._assigned -= gone
 
     def close(self) -> None:
         """Stop reading."""
@@ -111,6 +115,12 @@ class Restore:
     def records_left(self) -> int:
         """How many offsets are still to be read, as far as is known."""
         return sum(max(0, end - self._positions.get(place, 0)) for place, end in self._left.items())
+
+    def starts(self) -> list[TopicPartition]:
+        """Return where the sources start; where the group has no offset, its consumer's reset rule decides."""
+        return [
+            TopicPartition(*place, offset) for place, offset in self._stable.items() if place[1] in self.partitions
+        ]
 
     def stalled(self) -> bool:
         """Return, once every few seconds, whether step 1 still has no answer."""
@@ -131,8 +141,13 @@ class Restore:
         if found is None:
             return False
         (answer,) = found.values()
-        if any(each.error is not None for each in answer.topic_partitions):
+        unstable = [each.error.str() for each in answer.topic_partitions if each.error is not None]
+        if unstable:
+            if not self._unstable:
+                _log.warning("restore: the group's offsets are not stable yet", error=unstable[0])
+            self._unstable = True
             return False
+        self._stable = {(each.topic, each.partition): each.offset for each in answer.topic_partitions}
         self._step = self._await_ends
         return False
 
@@ -159,6 +174,7 @@ class Restore:
         if starts:
             self._reader = self._make_reader()
             self._reader.incremental_assign(starts)
+            self._assigned = set(self._left)
         self._step = self._read
         return self._read()
 

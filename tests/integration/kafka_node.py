@@ -65,7 +65,7 @@ class KafkaNode:
         )
         (directory / "log4j2.properties").write_text(_LOGGING)
         cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-        formatting = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", self._settings]
+        formatting = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", self._settings]
         subprocess.run(self._java("-XX:TieredStopAtLevel=1", *formatting), check=True, capture_output=True)
 
     def start(self) -> None:
