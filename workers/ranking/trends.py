@@ -5,11 +5,12 @@ import numpy.typing as npt
 
 from streams.clock import Clock, monotonic_seconds
 from streams.contracts import EventType, ItemTrend
+from streams.contracts.events import RETRACTIONS
 from streams.contracts.learning import TREND_HOURS
 from workers.ranking.catalogue import Catalogue, Rows
 
 Counts = npt.NDArray[np.float64]
-_SILENT = {EventType.IMPRESSION, EventType.SEARCH, EventType.DISLIKE}
+_SILENT = {EventType.IMPRESSION, EventType.SEARCH, EventType.DISLIKE} | RETRACTIONS
 _COUNTED = frozenset(code for code, kind in enumerate(EventType) if kind not in _SILENT)
 _HOUR, _DAY, _WEEK = range(len(TREND_HOURS))
 _FIRST_CAPACITY = 1_024
