@@ -89,7 +89,7 @@ def _await_leaders(client: AdminClient, partitions: list[TopicPartition]) -> Non
     deadline = monotonic_seconds() + _SECONDS
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     while partitions:
-        asked = client.list_offsets({partition: latest for partition in partitions})
+        asked = client.list_offsets(dict.fromkeys(partitions, latest))
         partitions = [partition for partition, answer in asked.items() if answer.exception(_SECONDS) is not None]
         if partitions and monotonic_seconds() > deadline:
             raise BrokerError(
