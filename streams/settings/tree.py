@@ -23,8 +23,9 @@ from pydantic_settings import (
 from streams.errors import SettingError
 from streams.settings.encoder import EncoderSettings
 from streams.settings.kafka import HttpSettings, KafkaSettings, LogSettings, LoopSettings, TopicSettings
-from streams.settings.ranking import IndexSettings, RankingSettings, TrainingSettings
+from streams.settings.ranking import IndexSettings, RankingSettings
 from streams.settings.state import StateSettings
+from streams.settings.training import TrainingSettings
 
 PREFIX = "HEADRACE_"
 CONFIG_VARIABLE = "HEADRACE_CONFIG"

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from streams.errors import DataError
-from streams.settings.ranking import TrainingSettings
 from streams.settings.state import RatingScale
+from streams.settings.training import TrainingSettings
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import HALF_LIFE_MS, count_items
 from workers.ranking.model.manifest import DataFacts

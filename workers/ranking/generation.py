@@ -19,6 +19,7 @@ class Generation:
 
     Attributes:
         item_matrix: float32 (capacity, width); a row is an item's learned vector.
+        numbers: int64 (capacity,); an item's number in the model's evidence, -1 where it knows none.
         popularity: float32 (capacity,); decayed interactions at the end of the model's data.
         index: holds the rows that are available, by inner product.
     """
@@ -30,6 +31,7 @@ class Generation:
         count = len(catalogue)
         capacity = len(catalogue.available)
         self.item_matrix = np.zeros((capacity, model.width), np.float32)
+        self.numbers = np.full(capacity, -1, np.int64)
         self.popularity = np.zeros(capacity, np.float32)
         self._fill(np.arange(count))
         rows = np.flatnonzero(catalogue.available[:count])
@@ -68,6 +70,7 @@ class Generation:
             return
         ids = [self.catalogue[row].item_id for row in rows.tolist()]
         self.item_matrix[rows] = self.model.project(ids, self.catalogue.text_vectors[rows])
+        self.numbers[rows] = self.model.numbers(ids)
         self.popularity[rows] = [self._counts.get(item_id, 0.0) for item_id in ids]
 
     def _grow(self) -> None:
@@ -75,4 +78,5 @@ class Generation:
         if missing > 0:
             more = np.zeros((missing, self.model.width), np.float32)
             self.item_matrix = np.concatenate([self.item_matrix, more])
+            self.numbers = np.concatenate([self.numbers, np.full(missing, -1, np.int64)])
             self.popularity = np.concatenate([self.popularity, np.zeros(missing, np.float32)])

@@ -61,7 +61,7 @@ class Pipeline:
             metrics.REMOVED.labels(rule.name).inc(len(mask) - int(mask.sum()))
             candidates = candidates.keep(mask)
         with _stage("score", "model"):
-            scores = score(query, candidates.rows, self._generation)
+            scores = score([query], [candidates.rows], self._generation)[0]
         with _stage("select", "best"):
             places = best(scores, self._settings.ranking.slate_length)
         rows = candidates.rows[places]
