@@ -3,6 +3,8 @@
 #               ARGS="-m 'not processes'" leaves out those that start whole workers (minutes)
 # make lint     style, types, import contracts, file sizes
 # make schemas  writes deploy/schemas from the contracts
+# make dashboards   writes deploy/grafana/dashboards from deploy/grafana/*.py
+# make preview  draws the dashboards from a live run (needs Kafka's jars, Prometheus, npm, Chromium)
 # make bench-NAME   measures and writes tests/bench/results/NAME.json
 # make figures  writes the measured figures into the README
 #
@@ -22,7 +24,7 @@ TORCH_INDEX := $(if $(HEADRACE_TORCH_INDEX),--extra-index-url $(HEADRACE_TORCH_I
 # Python must be able to keep what it compiled: importing torch uncompiled takes minutes, every time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint schemas figures install clean
+.PHONY: demo test lint schemas dashboards preview figures install clean
 
 demo: install
 	$(BIN)/headrace demo $(ARGS)
@@ -39,6 +41,12 @@ lint: install
 
 schemas: install
 	$(BIN)/python -m streams.contracts.schemas deploy/schemas
+
+dashboards: install
+	$(BIN)/python -W ignore::DeprecationWarning -m deploy.grafana
+
+preview: install
+	$(BIN)/python -m tests.dashboards.preview $(ARGS)
 
 bench-%: install
 	$(BIN)/python -m tests.bench.$* $(ARGS)

@@ -11,6 +11,18 @@ _SEARCH_SECONDS = Histogram(
     ["index"],
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
 )
+_BUILT = Gauge(
+    "headrace_index_built_timestamp_seconds",
+    "When the main tier was built: by a new model or a compaction. Unix time.",
+    ["index"],
+)
+RECALL = Gauge(
+    "headrace_index_recall_ratio",
+    "Share of the true nearest that the last probe found, on queries that were really asked.",
+    ["index"],
+)
+RECALL_PROBES = Counter("headrace_index_recall_probes_total", "Probes of recall that were made.", ["index"])
+RECALL_PROBE_SECONDS = Gauge("headrace_index_recall_probe_seconds", "Time that the last probe took.", ["index"])
 
 
 class IndexMetrics:
@@ -21,6 +33,7 @@ class IndexMetrics:
         self.search_seconds = _SEARCH_SECONDS.labels(name)
         self.compactions = _COMPACTIONS.labels(name, "ok")
         self.failed_compactions = _COMPACTIONS.labels(name, "failed")
+        self.built = _BUILT.labels(name)
         self._vectors = _VECTORS.labels(name)
         self._tombstones = _TOMBSTONES.labels(name)
 

@@ -21,3 +21,8 @@ def record_of(message: Message) -> Record:
         value=message.value(),
         headers=cast(Headers, tuple(message.headers() or ())),
     )
+
+
+def place_of(message: Message) -> tuple[str, int, int]:
+    """Return topic, partition and offset of a message that is no error."""
+    return cast(str, message.topic()), cast(int, message.partition()), cast(int, message.offset())

@@ -3,20 +3,28 @@
 import msgspec
 
 from streams.contracts import (
+    Erasure,
     Event,
+    EventType,
     Item,
     ItemActivity,
+    ItemTrend,
     ItemVector,
     ModelAlias,
     ModelVersion,
+    Receipt,
     Recommendation,
+    TrainingExample,
     UserAction,
     UserState,
     UserVector,
 )
+from streams.contracts.users import END, RATING, SESSION, TIME, TOPICS
 
 SCHEMA_VERSION = 1
 """Of every message; an incompatible change is a new topic."""
+
+_RATING_CODE = EventType.RATING.code
 
 encode_json = msgspec.json.Encoder().encode
 encode_msgpack = msgspec.msgpack.Encoder().encode
@@ -26,9 +34,44 @@ decode_item = msgspec.json.Decoder(Item).decode
 decode_recommendation = msgspec.json.Decoder(Recommendation).decode
 decode_model_version = msgspec.json.Decoder(ModelVersion).decode
 decode_model_alias = msgspec.json.Decoder(ModelAlias).decode
+decode_erasure = msgspec.json.Decoder(Erasure).decode
+decode_receipt = msgspec.json.Decoder(Receipt).decode
 
 decode_item_vector = msgspec.msgpack.Decoder(ItemVector).decode
-decode_user_state = msgspec.msgpack.Decoder(UserState).decode
+_decode_user_state = msgspec.msgpack.Decoder(UserState).decode
 decode_user_vector = msgspec.msgpack.Decoder(UserVector).decode
 decode_user_action = msgspec.msgpack.Decoder(UserAction).decode
 decode_item_activity = msgspec.msgpack.Decoder(ItemActivity).decode
+decode_training_example = msgspec.msgpack.Decoder(TrainingExample).decode
+decode_item_trend = msgspec.msgpack.Decoder(ItemTrend).decode
+
+
+def decode_user_state(value: bytes) -> UserState:
+    """Return the state in a `user.state.v1` record, its columns checked against each other.
+
+    Raises:
+        msgspec.DecodeError: the bytes are no state.
+    """
+    try:
+        state = _decode_user_state(value)
+        if not _fits(state):
+            raise ValueError("the columns do not fit each other")
+        (state.item_column + state.seen_column).replace(END, b"").decode()
+    except ValueError as error:  # a UnicodeDecodeError is one
+        raise msgspec.ValidationError(str(error)) from None
+    return state
+
+
+def _fits(state: UserState) -> bool:
+    rows = len(state.type_column)
+    return (
+        len(state.time_column) == rows * TIME.size
+        and len(state.session_column) == rows * SESSION.size
+        and len(state.rating_column) == state.type_column.count(_RATING_CODE) * RATING.size
+        and state.item_column.count(END) == rows
+        and state.seen_column.count(END) == state.seen_entries
+        and state.item_column[-1:] in (b"", END)
+        and state.seen_column[-1:] in (b"", END)
+        and 0 <= state.topic < len(TOPICS)
+        and max(state.type_column, default=0) < len(EventType)
+    )

@@ -1,8 +1,7 @@
 """How a batch's outputs and its offsets become permanent.
 
-`Delivery` is the seam between the loop and a guarantee. `AtLeastOnce` delivers, then commits. A
-transactional delivery opens a transaction in `begin`, sends the offsets into it in `commit`, and takes
-everything back in `abandon`; the loop is the same.
+`Delivery` is the seam between the loop and a guarantee; the loop is the same for both. `AtLeastOnce`
+delivers, then commits. `streams/transactions.py` has the other one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,14 +9,36 @@ from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from streams.arrivals import place_of
 from streams.clock import monotonic_seconds
 from streams.contracts import Output
 from streams.errors import Transient
 from streams.metrics import OUTPUTS
+from streams.transform import Ends
+
+_REBALANCED = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+    }
+)
+
+
+class Abandoned(Transient):
+    """The batch is not in the log, and the delivery is ready for the next one."""
+
+
+class Unknown(Transient):
+    """Whether the batch is in the log cannot be told; the delivery is ready for the next one."""
 
 
 class Delivery(Protocol):
-    """Makes a batch permanent, or not."""
+    """Makes a batch permanent, or not.
+
+    Every method may raise `Abandoned`, `Unknown` (both: the loop goes on), `Transient` (a restart helps) or
+    `Fatal` (only an operator does).
+    """
 
     def begin(self) -> None:
         """Open a batch."""
@@ -26,18 +47,14 @@ class Delivery(Protocol):
         """Hand over records of the open batch; each goes to the partition that it names."""
 
     def wait(self) -> None:
-        """Return when every record of the open batch is delivered.
-
-        Raises:
-            Transient: one was not.
-        """
+        """Return when what has to be delivered before `commit` is."""
 
     def commit(self, offsets: Sequence[TopicPartition]) -> None:
-        """Close the batch: the next reader of these partitions starts at `offsets`.
+        """Close the batch: the next reader of these partitions starts at `offsets`."""
 
-        Raises:
-            Transient: the broker refused. The batch counts as not done and will be read again.
-        """
+    @property
+    def ends(self) -> Ends:
+        """Where the records of the last committed batch end."""
 
 
 class AtLeastOnce:
@@ -54,10 +71,17 @@ class AtLeastOnce:
         self._producer = producer
         self._timeout_seconds = timeout_seconds
         self._failures: list[KafkaError] = []
+        self._ends: dict[tuple[str, int], int] = {}
+
+    @property
+    def ends(self) -> Ends:
+        """Where the records of the last batch end."""
+        return self._ends
 
     def begin(self) -> None:
-        """Forget the failures of an earlier batch."""
+        """Forget what an earlier batch left."""
         self._failures.clear()
+        self._ends = {}
 
     def write(self, outputs: Iterable[Output]) -> None:
         """Queue the records; wait for room when librdkafka's queue is full."""
@@ -66,7 +90,11 @@ class AtLeastOnce:
                 self._producer.poll(0.05)
 
     def wait(self) -> None:
-        """Flush; the broker has every record when this returns."""
+        """Flush; the broker has every record when this returns.
+
+        Raises:
+            Transient: it has not.
+        """
         deadline = monotonic_seconds() + self._timeout_seconds
         while left := self._producer.flush(0.5):
             if monotonic_seconds() > deadline:
@@ -75,16 +103,22 @@ class AtLeastOnce:
             raise Transient(f"a record was not delivered: {self._failures[0].str()}")
 
     def commit(self, offsets: Sequence[TopicPartition]) -> None:
-        """Commit synchronously; nothing to do without offsets."""
+        """Commit synchronously; nothing to do without offsets.
+
+        Raises:
+            Abandoned: the group has changed meanwhile. The outputs are in the log, and the same ones will be
+                written again.
+            Transient: the broker refused.
+        """
         if not offsets:
             return
         try:
             done = self._consumer.commit(offsets=list(offsets), asynchronous=False)
         except KafkaException as error:
-            raise Transient(f"offsets were not committed: {error.args[0].str()}") from None
+            raise _uncommitted(error.args[0]) from None
         for partition in done or ():
             if partition.error is not None:
-                raise Transient(f"offsets were not committed: {partition.error.str()}")
+                raise _uncommitted(partition.error)
 
     def _queued(self, output: Output) -> bool:
         try:
@@ -104,5 +138,12 @@ class AtLeastOnce:
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self._failures.append(error)
-        else:
-            OUTPUTS.labels(message.topic()).inc()
+            return
+        topic, partition, offset = place_of(message)
+        self._ends[topic, partition] = offset + 1
+        OUTPUTS.labels(topic).inc()
+
+
+def _uncommitted(error: KafkaError) -> Transient:
+    kind = Abandoned if error.code() in _REBALANCED else Transient
+    return kind(f"offsets were not committed: {error.str()}")

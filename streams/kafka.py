@@ -28,9 +28,28 @@ def producer(settings: Settings, **properties: Any) -> Producer:
         "linger.ms": 1,
         "partitioner": "murmur2_random",
         "delivery.timeout.ms": int(settings.loop.delivery_timeout_seconds * 1000),
-        "message.max.bytes": 4 * 1024 * 1024,
+        # Counted before compression, and a dead letter may be all that its producer could compress: only the
+        # topic's own limit holds. This is librdkafka's largest.
+        "message.max.bytes": 1_000_000_000,
     }
     return cast(Producer, _made(Producer, settings, defaults, properties))
+
+
+def transactional_producer(settings: Settings, transactional_id: str) -> Producer:
+    """Return a producer for one writer of transactions at a time; raises as `producer` does."""
+    timeout_ms = int(settings.kafka.transaction_timeout_seconds * 1000)
+    return producer(
+        settings,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=timeout_ms,
+        # A record may not outlive its transaction.
+        delivery_timeout_ms=min(timeout_ms, int(settings.loop.delivery_timeout_seconds * 1000)),
+        # The next transaction meets CONCURRENT_TRANSACTIONS while the markers of the last are written, and
+        # librdkafka then sleeps this long: at the default of 100 ms p50 is 95 ms, at 10 ms it is 5 ms.
+        retry_backoff_ms=10,
+        linger_ms=0,
+        queue_buffering_max_messages=1_000_000,
+    )
 
 
 def consumer(settings: Settings, group: str | None, **properties: Any) -> Consumer:

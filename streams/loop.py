@@ -2,207 +2,167 @@
 
 A turn of `Loop.turn`:
 
-1. read a batch: wait for one record, then take what is there;
-2. leave out records of partitions that a rebalance has taken away meanwhile;
-3. decode: bytes that cannot be used become `Rejected` values;
-4. handle: the transform folds the messages and says what to write;
-5. write outputs and dead letters, each to a partition by number;
-6. wait until the broker has them all;
-7. commit the offsets of everything that was read.
+1. restore: read back a slice of the state of partitions that are new here, if any;
+2. read a batch: wait for one record, then take what is there, up to `loop.batch_records`, `batch_bytes` and what
+   can be handled in `batch_seconds`; rebalance callbacks run here and nowhere else;
+3. leave out records of partitions that a rebalance has taken away meanwhile;
+4. decode: bytes that cannot be used become `Rejected` values; too many of them end the worker;
+5. fold: the transform handles the messages and says what to write;
+6. begin, and write outputs and dead letters, each to a partition by number;
+7. commit the offsets of everything that was read, in the same transaction (`TransactionalDelivery`), or after
+   the broker has every record (`AtLeastOnce`);
+8. tell the transform that the batch is kept.
 
-A crash before 7 repeats the batch; transforms make that harmless (results are idempotent by source
-offset). An error in 5, 6 or 7 ends the worker: what it holds in memory is ahead of the log, and a restart
-reads the log's version back.
-
-Partition p belongs to one worker at a time *across topics*: the loop subscribes to the first source and
-assigns the same partition numbers of the others by hand, in the rebalance callbacks.
+A batch that the broker refused in 6 or 7 is undone: the transform puts back the values from before it, and its
+records are read again. If nobody can tell whether it is in the log, its partitions are restored from there.
+A crash before 7 repeats the batch and a crash after 7 does not.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 import structlog
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
-    KafkaError,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, TopicPartition
 
 from streams import metrics
 from streams.arrivals import record_of
-from streams.clock import wall_seconds
-from streams.contracts import Output, Record, Rejected
+from streams.batches import Batches
+from streams.clock import monotonic_seconds, sleep_seconds
+from streams.contracts import Record, Rejected
 from streams.dead_letters import dead_letter
-from streams.delivery import Delivery
-from streams.errors import BrokerError, Transient
-from streams.settings.kafka import LoopSettings
+from streams.delivery import Abandoned, Delivery, Unknown
+from streams.lag import LagWatch
+from streams.ownership import Ownership, Partitions
+from streams.progress import tell
+from streams.rejections import RejectedShare
+from streams.settings import Settings
+from streams.transform import Transform
+
+__all__ = ["Loop", "Transform"]
 
 M = TypeVar("M")
 _log = structlog.get_logger()
-
-
-class Transform(Protocol[M]):
-    """What one worker does with its records. Called from one thread."""
-
-    @property
-    def sources(self) -> Sequence[str]:
-        """Topics to read; the first is the one that is subscribed to, the others follow its partitions."""
-
-    def decode(self, record: Record) -> M | Rejected:
-        """Return the message of `record`, or why there is none. Raises nothing."""
-
-    def handle(self, batch: Sequence[M]) -> Iterable[Output]:
-        """Apply the messages, in the log's order by partition, and return what to write."""
-
-    def tick(self) -> Iterable[Output]:
-        """Do what no record of the sources asks for, and return what to write. Called once a turn."""
-
-    def assigned(self, partitions: Sequence[int]) -> None:
-        """Read back what is known of new partitions; reading them starts when this returns."""
-
-    def revoked(self, partitions: Sequence[int]) -> None:
-        """Forget these partitions; another worker has them now."""
+_AFTER_ABANDON_SECONDS = 0.02
 
 
 class Loop(Generic[M]):
     """Runs one transform.
 
     Args:
-        consumer: not yet subscribed, auto commit off.
-        delivery: made with the same consumer.
-        settings: batch size and waits.
-        on_assignment: told the owned partitions whenever they change.
+        reader: not yet subscribed, auto commit off.
+        group: the reader's.
+        delivery: made with the same reader.
+        on_change: told the partitions whenever they change.
     """
 
     def __init__(
         self,
         transform: Transform[M],
-        consumer: Consumer,
+        reader: Consumer,
+        group: str,
         delivery: Delivery,
-        settings: LoopSettings,
-        on_assignment: Callable[[frozenset[int]], None] = lambda _: None,
+        settings: Settings,
+        *,
+        on_change: Callable[[Partitions], None] = lambda _: None,
     ) -> None:
         self._transform = transform
-        self._consumer = consumer
+        self._consumer = reader
         self._delivery = delivery
-        self._settings = settings
-        self._on_assignment = on_assignment
-        self._owned: frozenset[int] = frozenset()
-        consumer.subscribe(
-            [transform.sources[0]],
-            on_assign=self._assigned,
-            on_revoke=self._revoked,
-            on_lost=self._revoked,
-        )
+        self._poll_seconds = settings.loop.poll_seconds
+        self._lag = LagWatch(reader)
+        self._batches = Batches(reader, settings.loop, ended=self._lag.ended)
+        self._rejections = RejectedShare(settings.loop.max_rejected_share, settings.loop.rejected_window_records)
+        self._offsets: dict[tuple[str, int], int] = {}
+        metrics.expect(transform.sources)
+        self._on_change = on_change
+        self._ownership = Ownership(transform, reader, group, settings, self._changed)
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Turn until `stopped()`, finish the batch, leave the group.
 
         Raises:
-            Transient: a batch could not be made permanent.
-            BrokerError: the broker refuses for good.
+            Transient: a batch could not be made permanent; a restart helps.
+            Fatal: an operator has to change something.
         """
         try:
             while not stopped():
                 self.turn()
         finally:
-            self._consumer.close()
+            self.close()
+
+    def close(self) -> None:
+        """Leave the group and let go of everything."""
+        self._ownership.close()
+        self._transform.close()
 
     def turn(self) -> int:
-        """Do steps 1 to 7 once and return how many records were read."""
-        messages = self._read()  # 1
-        records = [record_of(message) for message in messages if message.partition() in self._owned]  # 2
+        """Do steps 1 to 8 once and return how many records were read."""
+        if self._ownership.restoring:
+            self._ownership.step()  # 1
+        messages = self._batches.read(0 if self._ownership.restoring else self._poll_seconds)  # 2
+        active = self._ownership.active
+        records = [record_of(message) for message in messages if message.partition() in active]  # 3
+        try:
+            self._handle(records)
+        except Abandoned as why:
+            self._undo(why)
+            self._ownership.rewind(_firsts(records))
+        except Unknown as why:
+            self._undo(why)
+            self._ownership.start_over()
+        self._lag.measure()
+        return len(records)
+
+    def _handle(self, records: Sequence[Record]) -> None:
+        started = monotonic_seconds()
+        decode = self._transform.decode
         with metrics.STAGE_SECONDS.labels("decode").time():
-            decoded = [self._transform.decode(record) for record in records]  # 3
-        rejected = [item for item in decoded if isinstance(item, Rejected)]
-        accepted = [item for item in decoded if not isinstance(item, Rejected)]
+            decoded: list[Any] = [decode(record) for record in records]  # 4
+        rejected = [item for item in decoded if type(item) is Rejected]
+        if records:
+            self._rejections.note(len(records), len(rejected))
+        accepted: list[M] = [item for item in decoded if type(item) is not Rejected] if rejected else decoded
         with metrics.STAGE_SECONDS.labels("handle").time():
-            outputs = [*self._transform.tick()]  # 4
+            outputs = [*self._transform.tick()]  # 5
             if accepted:
                 outputs += self._transform.handle(accepted)
         if not records and not outputs:
-            return 0
-        self._delivery.begin()
+            return
         with metrics.STAGE_SECONDS.labels("deliver").time():
-            self._delivery.write(outputs)  # 5
-            self._delivery.write(dead_letter(item) for item in rejected)
-            self._delivery.wait()  # 6
+            self._delivery.begin()  # 6
+            self._delivery.write(outputs)
+            if rejected:
+                self._delivery.write(dead_letter(item) for item in rejected)
+            if records:
+                self._batches.size.took(len(records), monotonic_seconds() - started)
+            self._delivery.wait()
+        offsets = {(record.topic, record.partition): record.offset + 1 for record in records}
+        # Without records the last offsets go again: the group's generation is checked with them, so that a
+        # worker that has lost its partitions without knowing cannot write to them.
         with metrics.STAGE_SECONDS.labels("commit").time():
-            self._delivery.commit(_next_offsets(records))  # 7
-        self._measure(records, rejected)
-        return len(records)
-
-    def _read(self) -> list[Message]:
-        first = self._consumer.poll(self._settings.poll_seconds)
-        rest = self._consumer.consume(self._settings.batch_records - 1, 0) if first is not None else []
-        messages = []
-        for message in (first, *rest):
-            if message is None or (error := message.error()) is None:
-                messages += [message] if message is not None else []
-            elif error.code() != KafkaError._PARTITION_EOF:
-                _check(error)
-        return messages
-
-    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        numbers = sorted(item.partition for item in partitions)
-        self._transform.assigned(numbers)
-        starts = list(partitions)
-        for topic in self._transform.sources[1:]:
-            committed = consumer.committed([TopicPartition(topic, number) for number in numbers], 10)
-            starts += [
-                TopicPartition(topic, item.partition, item.offset if item.offset >= 0 else OFFSET_BEGINNING)
-                for item in committed
-            ]
-        consumer.incremental_assign(starts)
-        self._now_own(self._owned | set(numbers))
-
-    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        numbers = sorted(item.partition for item in partitions)
-        consumer.incremental_unassign(
-            [TopicPartition(topic, number) for topic in self._transform.sources for number in numbers]
-        )
-        self._transform.revoked(numbers)
-        self._now_own(self._owned - set(numbers))
-
-    def _now_own(self, partitions: frozenset[int]) -> None:
-        self._owned = partitions
-        metrics.OWNED.set(len(partitions))
-        _log.info("partitions", owned=sorted(partitions), topics=list(self._transform.sources))
-        self._on_assignment(partitions)
-
-    def _measure(self, records: Sequence[Record], rejected: Sequence[Rejected]) -> None:
-        metrics.BATCH_RECORDS.observe(len(records))
-        for item in rejected:
-            metrics.REJECTED.labels(item.record.topic, item.reason).inc()
-            _log.warning(
-                "rejected",
-                topic=item.record.topic,
-                partition=item.record.partition,
-                offset=item.record.offset,
-                reason=item.reason,
+            self._delivery.commit(
+                [TopicPartition(*place, offset) for place, offset in (offsets or self._offsets).items()]  # 7
             )
-        newest = {(record.topic, record.partition): record for record in records}
-        for record in records:
-            metrics.RECORDS.labels(record.topic).inc()
-        for (topic, partition), record in newest.items():
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
-            lag = max(0, high - record.offset - 1)
-            labels = (topic, str(partition))
-            metrics.LAG_RECORDS.labels(*labels).set(lag)
-            age_seconds = wall_seconds() - record.timestamp_ms / 1000
-            metrics.LAG_SECONDS.labels(*labels).set(age_seconds if lag else 0)
+        self._transform.kept(self._delivery.ends)  # 8
+        self._offsets.update(offsets)
+        if records:
+            tell(records, rejected)
+            self._lag.committed(records)
+
+    def _changed(self, partitions: Partitions) -> None:
+        # A partition that comes back may have been read further by another worker meanwhile.
+        self._offsets = {place: offset for place, offset in self._offsets.items() if place[1] in partitions.active}
+        self._lag.own(self._transform.sources, partitions.active)
+        self._on_change(partitions)
+
+    def _undo(self, why: Exception) -> None:
+        metrics.ABANDONED.inc()
+        _log.warning("batch undone", why=str(why))
+        self._transform.abandoned()
+        sleep_seconds(_AFTER_ABANDON_SECONDS)
 
 
-def _next_offsets(records: Sequence[Record]) -> list[TopicPartition]:
-    newest = {(record.topic, record.partition): record.offset for record in records}
-    return [TopicPartition(topic, number, offset + 1) for (topic, number), offset in newest.items()]
-
-
-def _check(error: KafkaError) -> None:
-    if error.fatal():
-        raise BrokerError(f"The broker refuses this worker: {error.str()}.", "read the broker's log.")
-    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-        raise Transient(f"a topic is not there ({error.str()}); run `headrace topics create`")
-    _log.warning("consumer", error=error.str())
+def _firsts(records: Sequence[Record]) -> list[TopicPartition]:
+    """Return the first record of each partition."""
+    first = {(record.topic, record.partition): record.offset for record in reversed(records)}
+    return [TopicPartition(*place, offset) for place, offset in first.items()]

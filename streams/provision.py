@@ -11,10 +11,33 @@ from streams.clock import monotonic_seconds, sleep_seconds
 from streams.errors import BrokerError
 from streams.kafka import admin, embedded_cluster, metadata
 from streams.settings import Settings
-from streams.topics import CATALOGUE, CLICKSTREAM, RECOMMENDATIONS, REKEYED, USER_STATE, all_topics
+from streams.topics import (
+    CATALOGUE,
+    CLICKSTREAM,
+    ERASURES,
+    ITEM_ACTIVITY,
+    RECEIPTS,
+    RECOMMENDATIONS,
+    REKEYED,
+    USER_ACTIONS,
+    USER_STATE,
+    USER_VECTORS,
+    all_topics,
+)
 
 _SECONDS = 30.0
-_CO_PARTITIONED = (CLICKSTREAM, REKEYED, USER_STATE, RECOMMENDATIONS, CATALOGUE)
+_CO_PARTITIONED = (
+    CLICKSTREAM,
+    REKEYED,
+    ERASURES,
+    USER_STATE,
+    USER_ACTIONS,
+    ITEM_ACTIVITY,
+    USER_VECTORS,
+    RECOMMENDATIONS,
+    RECEIPTS,
+    CATALOGUE,
+)
 
 
 class Found(NamedTuple):

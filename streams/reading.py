@@ -1,20 +1,18 @@
 """Reading topics outside a consumer group: once to the end, or whole and for ever."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message, TopicPartition
 
-from streams import metrics
 from streams.arrivals import record_of
 from streams.contracts import Record
 from streams.errors import BrokerError
 from streams.kafka import consumer, partition_count, whole
 from streams.settings import Settings
+from streams.transform import Apply
 
 _log = structlog.get_logger()
-Apply = Callable[[int, bytes, bytes | None], None]
-"""Takes partition, key and value (None for a deletion) of one record, in the partition's order."""
 
 
 def read_to_end(settings: Settings, topic: str, partitions: Sequence[int], apply: Apply) -> int:
@@ -22,23 +20,28 @@ def read_to_end(settings: Settings, topic: str, partitions: Sequence[int], apply
 
     Records without a key are passed over: a compacted topic of ours has none.
     """
+    read = sum(_applied(record, apply) for record in records_to_end(settings, topic, partitions))
+    if partitions:
+        _log.info("read", topic=topic, partitions=list(partitions), records=read)
+    return read
+
+
+def records_to_end(settings: Settings, topic: str, partitions: Sequence[int]) -> Iterator[Record]:
+    """Yield the committed records of partitions from their beginning to their end, each partition in its order."""
     if not partitions:
-        return 0
+        return
     reader = consumer(settings, None)
     reader.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
-    left, read = set(partitions), 0
+    left = set(partitions)
     try:
         while left:
             # poll, then drain: consume(n, t) alone would sit out its time at the end of the topic.
             first = reader.poll(1.0)
             for message in (first, *reader.consume(10_000, 0)) if first is not None else ():
                 if _usable(message, left):
-                    read += _applied(record_of(message), apply)
+                    yield record_of(message)
     finally:
         reader.close()
-    metrics.RESTORED.labels(topic).inc(read)
-    _log.info("restored", topic=topic, partitions=list(partitions), records=read)
-    return read
 
 
 class WholeTopic:
@@ -49,6 +52,7 @@ class WholeTopic:
 
     Attributes:
         offsets: next offset of each partition, by number; what was applied lies before it.
+        newest_seconds: largest CreateTime that was read, seconds since the epoch; 0 before the first record.
     """
 
     def __init__(self, settings: Settings, topic: str, apply: Apply) -> None:
@@ -57,6 +61,7 @@ class WholeTopic:
             raise BrokerError(f"There is no topic {topic}.", "run `headrace topics create`.")
         self.topic = topic
         self.offsets = [0] * count
+        self.newest_seconds = 0.0
         self._apply = apply
         self._left = set(range(count))
         self._reader = consumer(settings, None)
@@ -75,6 +80,7 @@ class WholeTopic:
                 continue
             record = record_of(message)
             self.offsets[record.partition] = record.offset + 1
+            self.newest_seconds = max(self.newest_seconds, record.timestamp_ms / 1000)
             applied += _applied(record, self._apply)
         return applied
 

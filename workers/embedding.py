@@ -12,10 +12,10 @@ from encoder.texts import item_text
 from streams.clock import to_ms
 from streams.codec import SCHEMA_VERSION, decode_item, decode_item_vector, encode_msgpack
 from streams.contracts import Item, ItemVector, Output, Record, Rejected
-from streams.reading import read_to_end
 from streams.settings import Settings
-from streams.store import PartitionStore
+from streams.store import MemoryStore, ends_of
 from streams.topics import CATALOGUE, item_vectors
+from streams.transform import Changelog, Ends, changelog
 
 
 class Change(NamedTuple):
@@ -35,7 +35,7 @@ class EmbeddingTransform:
         self._settings = settings
         self._encoder = encoder
         self._topic = item_vectors(encoder.id)
-        self._store = PartitionStore()
+        self._store = MemoryStore()
 
     def decode(self, record: Record) -> Change | Rejected:
         """Return the change, or why the record holds none."""
@@ -73,14 +73,29 @@ class EmbeddingTransform:
         """Return nothing: all that this worker writes is caused by a record."""
         return ()
 
-    def assigned(self, partitions: Sequence[int]) -> None:
-        """Read the vectors of these partitions back, so that unchanged texts are not encoded again."""
+    def kept(self, ends: Ends) -> None:
+        """Keep the vectors of the batch."""
+        self._store.keep(ends_of(self._topic, ends))
+
+    def abandoned(self) -> None:
+        """Put the vectors from before the batch back."""
+        self._store.undo()
+
+    def assigned(self, partitions: Sequence[int]) -> Sequence[Changelog]:
+        """Have the vectors of these partitions read back, so that unchanged texts are not encoded again."""
         self._store.open(partitions)
-        read_to_end(self._settings, self._topic, partitions, self._store.put)
+        return (changelog(self._topic, self._store),)
+
+    def restored(self, partitions: Sequence[int]) -> None:
+        """Do nothing more."""
 
     def revoked(self, partitions: Sequence[int]) -> None:
         """Forget the vectors of these partitions."""
         self._store.drop(partitions)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()
 
     def _vectors(self, texts: dict[tuple[int, bytes], str]) -> dict[tuple[int, bytes], tuple[bytes, bytes]]:
         """Return (vector, content hash) by place, taken from the store where the text is the same."""

@@ -67,8 +67,13 @@ class Health:
     @property
     def alive(self) -> bool:
         """Whether the loop beat lately, or has not begun: loading and restoring may take minutes."""
+        return self.silence_seconds <= self._silent_after_seconds
+
+    @property
+    def silence_seconds(self) -> float:
+        """Time since the loop last beat; 0 when it has not begun."""
         beaten_at = self._beaten_at
-        return beaten_at is None or self._clock() - beaten_at <= self._silent_after_seconds
+        return 0.0 if beaten_at is None else max(0.0, self._clock() - beaten_at)
 
 
 class HttpServer:

@@ -1,21 +1,23 @@
 """What each worker process does, from its settings to its loop. `headrace worker NAME` runs one of these."""
 
+import gc
 from typing import Any, Literal
 
 import structlog
 
 from encoder.identity import encoder_id
 from streams.clock import sleep_seconds
-from streams.delivery import AtLeastOnce
-from streams.kafka import consumer, is_embedded, producer
-from streams.loop import Loop, Transform
+from streams.kafka import is_embedded
+from streams.ownership import Partitions
 from streams.provision import co_partitions
 from streams.settings import Settings
 from streams.state.transform import StateTransform
+from streams.transform import Transform
+from streams.worker import worker_loop
 from workers.http import Health
 from workers.shutdown import Stop
 
-WorkerName = Literal["state", "embedding", "ranking"]
+WorkerName = Literal["state", "embedding", "ranking", "feedback"]
 _log = structlog.get_logger()
 _CACHED_TEXTS = 10_000
 _FOLLOW_SECONDS = 0.02
@@ -43,16 +45,19 @@ def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health)
             _run(name, EmbeddingTransform(settings, encoder), settings, stop, health)
         case "ranking":
             _run_ranking(settings, stop, health)
+        case "feedback":
+            _run_feedback(settings, stop, health)
 
 
 def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
     import torch
 
+    from index.probe import RecallProbe
     from workers.ranking.transform import RankingTransform
     from workers.ranking.world import World
 
     torch.set_num_threads(1)  # batches are small; a second thread costs more than it brings
-    health.expect("index", "model", "assigned")
+    health.expect("index", "model", "assigned", "restored")
     world = World(settings, encoder_id(settings.encoder))
     try:
         while not stop.requested and (world.generation is None or not world.caught_up):
@@ -64,25 +69,38 @@ def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
         if not stop.requested:
             health.set("index", True)
             health.set("model", True)
-            _run("ranking", RankingTransform(settings, world), settings, stop, health)
+            ranking = RankingTransform(settings, world)
+            with RecallProbe(lambda: world.generation.index if world.generation is not None else None):
+                _run("ranking", ranking, settings, stop, health)
     finally:
         world.close()
 
 
-def _run(name: WorkerName, transform: Transform[Any], settings: Settings, stop: Stop, health: Health) -> None:
+def _run_feedback(settings: Settings, stop: Stop, health: Health) -> None:
+    from streams.feedback.run import run_feedback
+
     health.set("assigned", False)
-    reader = consumer(settings, f"{settings.kafka.group_prefix}.{name}")
-    delivery = AtLeastOnce(reader, producer(settings), settings.loop.delivery_timeout_seconds)
-    loop = Loop(
-        transform,
-        reader,
-        delivery,
-        settings.loop,
-        on_assignment=lambda _: health.set("assigned", True),
-    )
 
     def stopped() -> bool:
         health.beat()
         return stop.requested
 
+    run_feedback(settings, stopped, lambda ready: health.set("assigned", ready))
+
+
+def _run(name: WorkerName, transform: Transform[Any], settings: Settings, stop: Stop, health: Health) -> None:
+    health.expect("assigned", "restored")
+
+    def changed(partitions: Partitions) -> None:
+        health.set("assigned", True)
+        health.set("restored", not partitions.restoring)
+
+    loop = worker_loop(name, transform, settings, changed)
+
+    def stopped() -> bool:
+        health.beat()
+        return stop.requested
+
+    gc.collect()
+    gc.freeze()  # what was imported stays: collections need not walk through it
     loop.run(stopped)

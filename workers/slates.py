@@ -48,8 +48,13 @@ class Slates:
             return []
         messages = [first, *self._consumer.consume(_MOST, 0)]
         self.read_at_ms = wall_seconds() * 1000
-        slates = [slate for message in messages if (slate := _slate(message)) is not None]
-        self.newest.update((slate.user_id, slate) for slate in slates)
+        slates = []
+        for message in messages:
+            if message.error() is None and message.value() is None:  # the user was erased
+                self.newest.pop((message.key() or b"").decode(errors="replace"), None)
+            elif (slate := _slate(message)) is not None:
+                slates.append(slate)
+                self.newest[slate.user_id] = slate
         self.read_count += len(slates)
         return slates
 

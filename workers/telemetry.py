@@ -18,6 +18,15 @@ _QUIET = (
 )  # fmt: skip
 
 
+def configure_command() -> None:
+    """Let a command of a person say warnings only, on standard error: standard output is for its answer."""
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def configure(settings: Settings, worker: str) -> None:
     """Send this process's logs, and those of the libraries under it, to standard error.
 

@@ -3,28 +3,37 @@
 from streams.contracts.events import ITEMLESS, Event, EventType
 from streams.contracts.feedback import ItemActivity, UserAction
 from streams.contracts.items import Item, ItemVector
+from streams.contracts.learning import ItemTrend, TrainingExample
 from streams.contracts.models import ModelAlias, ModelVersion
+from streams.contracts.privacy import Cleared, Erasure, Receipt, Retained
 from streams.contracts.recommendations import Reason, Recommendation, RecommendedItem, Source
-from streams.contracts.records import Output, Record, Rejected
+from streams.contracts.records import Headers, Output, Record, Rejected
 from streams.contracts.users import Interaction, UserState, UserVector
 
 __all__ = [
     "ITEMLESS",
+    "Cleared",
+    "Erasure",
     "Event",
     "EventType",
+    "Headers",
     "Interaction",
     "Item",
     "ItemActivity",
+    "ItemTrend",
     "ItemVector",
     "ModelAlias",
     "ModelVersion",
     "Output",
     "Reason",
+    "Receipt",
     "Recommendation",
     "RecommendedItem",
     "Record",
     "Rejected",
+    "Retained",
     "Source",
+    "TrainingExample",
     "UserAction",
     "UserState",
     "UserVector",

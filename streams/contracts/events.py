@@ -20,10 +20,24 @@ class EventType(StrEnum):
     DISLIKE = "dislike"
     RATING = "rating"
     SEARCH = "search"
+    UNLIKE = "unlike"
+    UNRATE = "unrate"
+
+    def __init__(self, _: str) -> None:
+        self.code = len(type(self).__members__)
+        """The type's position in this enumeration, its number in internal messages. New types go last."""
 
 
 ITEMLESS = frozenset({EventType.SEARCH})
 """Types that need no `item_id`."""
+
+DECISIONS = frozenset({EventType.LIKE, EventType.DISLIKE, EventType.RATING, EventType.UNLIKE, EventType.UNRATE})
+"""Types of which only the newest stands, by user and item."""
+
+RETRACTIONS = frozenset({EventType.UNLIKE, EventType.UNRATE})
+"""Decisions to have no opinion: they take back whatever decision on the item is older."""
+
+_SEARCH, _RATING = EventType.SEARCH, EventType.RATING
 
 
 class Event(
@@ -33,11 +47,13 @@ class Event(
     omit_defaults=True,
     tag_field="schema_version",
     tag=1,
+    gc=False,
 ):
     """One thing that one user did.
 
     Attributes:
         event_id: unique per event; a repeated id is the same event.
+        event_type: `unlike` takes a like or dislike back, `unrate` a rating; see `DECISIONS`.
         event_time: when it happened, by the producer's clock.
         item_id: required by every type but `search`.
         query: the words searched for; required by `search`.
@@ -64,13 +80,17 @@ class Event(
     anonymous_id: Identifier | None = None
 
     def __post_init__(self) -> None:
-        if self.item_id is None and self.event_type not in ITEMLESS:
-            raise ValueError(f"event_type {self.event_type.value!r} needs an item_id")
-        if self.event_type is EventType.SEARCH and not self.query:
-            raise ValueError("event_type 'search' needs a query")
-        if self.event_type is EventType.RATING and self.value is None:
+        # Runs for every event that is read; written for the common case, an act on an item without a value.
+        kind = self.event_type
+        if kind is _SEARCH:
+            if not self.query:
+                raise ValueError("event_type 'search' needs a query")
+        elif self.item_id is None:
+            raise ValueError(f"event_type {kind.value!r} needs an item_id")
+        if self.value is not None:
+            if not isfinite(self.value):
+                raise ValueError("value must be finite")
+        elif kind is _RATING:
             raise ValueError("event_type 'rating' needs a value")
-        if self.value is not None and not isfinite(self.value):
-            raise ValueError("value must be finite")
-        if self.event_time.year < 1990 or self.event_time.year > 2200:
+        if not 1990 <= self.event_time.year <= 2200:
             raise ValueError("event_time must lie between 1990 and 2200")

@@ -25,7 +25,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why an item is in a slate.
 
     Attributes:
-        code: `learned`, `popular`, `lookalike` (the source that proposed it),
+        code: `learned`, `popular`, `lookalike`, `trending` (the source that proposed it),
             `similar_item` (its nearest neighbour among the user's own items, in the model's
             space) or `no_history` (nothing is known of this user yet).
         item_id: the user's own item that `similar_item` speaks of.

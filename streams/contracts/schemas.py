@@ -10,13 +10,15 @@ from typing import Any
 
 import msgspec
 
-from streams.contracts import Event, Item, ModelAlias, ModelVersion, Recommendation
-from streams.topics import CATALOGUE, CLICKSTREAM, MODELS, RECOMMENDATIONS
+from streams.contracts import Erasure, Event, Item, ModelAlias, ModelVersion, Receipt, Recommendation
+from streams.topics import CATALOGUE, CLICKSTREAM, ERASURES, MODELS, RECEIPTS, RECOMMENDATIONS
 
 _PUBLIC: dict[str, Any] = {
     CLICKSTREAM: Event,
     CATALOGUE: Item,
     RECOMMENDATIONS: Recommendation,
+    ERASURES: Erasure,
+    RECEIPTS: Receipt,
     MODELS: (ModelVersion, ModelAlias),
 }
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -1,51 +1,131 @@
 """What is known of a user: `user.state.v1` and `user.vectors.v1` (msgpack, keyed by `user_id`)."""
 
+from collections.abc import Iterator
+from struct import Struct
+from typing import NamedTuple
+
 import msgspec
 
+from streams.contracts.events import RETRACTIONS, EventType
 from streams.contracts.recommendations import Source
+from streams.topics import CLICKSTREAM, REKEYED
+
+END = b"\xff"
+"""Ends every item id of a packed column: a byte that UTF-8 never contains."""
+
+TIME = Struct("<q")
+RATING = Struct("<d")
+SESSION = Struct("<H")
+TOPICS = (CLICKSTREAM, REKEYED)
+"""The topics that events come from; `UserState` names them by their position."""
+
+_TYPES = tuple(EventType)
+_RETRACTIONS = frozenset(kind.code for kind in RETRACTIONS)
+_RATING = EventType.RATING.code
 
 
-class Interaction(msgspec.Struct, frozen=True, array_like=True):
+class Interaction(NamedTuple):
     """One accepted event of a user's history.
 
     Attributes:
         event_time_ms: milliseconds since the epoch.
-        event_type: `EventType` as its position in that enumeration, one byte on the wire.
-        value: the rating, where the event had one.
-        event_hash: the first 8 bytes of BLAKE2b of the event id, signed; finds repeated events.
+        event_type: `EventType.code`.
+        value: the rating, of a `rating` event.
+        session: a mark of the session id, equal for equal ids; 0 where the event had none.
     """
 
     item_id: str
     event_time_ms: int
     event_type: int
     value: float | None
-    event_hash: int
+    session: int
 
 
-class UserState(msgspec.Struct, frozen=True, array_like=True):
+class UserState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The fold of one user's events; a null record means that the user was erased.
 
+    The history is kept in packed columns, oldest first by event time: a state is read, changed and written for
+    nearly every event, and 50 strings and numbers as objects cost ten times as much (ADR 5).
+
     Attributes:
-        history: at most `state.history_length` interactions, oldest first by event time.
-        seen: items that fell out of `history`, oldest first, at most `state.seen_length`.
+        item_column: the items of the history, each id in UTF-8 followed by `END`.
+        time_column: their event times, `TIME` each.
+        type_column: their `EventType.code`, one byte each.
+        session_column: the mark of their session id, `SESSION` each.
+        rating_column: `RATING` for each `rating` event among them.
+        seen_column: items that fell out of the history, oldest first, as `item_column`; may repeat itself.
+        seen_entries: ids in `seen_column`.
+        recent_column: 8 bytes for each of the newest accepted events, in order of arrival: repeats are found here.
         event_count: accepted events of every type.
         last_event_time_ms: the largest event time of the user, milliseconds since the epoch.
-        last_query: the words of the newest search, or None.
+        second_event_time_ms: the second largest; -1 after one event.
+        session_count: sessions that were begun; a late event begins none.
+        last_session: session mark of the event at `last_event_time_ms`.
+        last_query: the words of the newest search by event time, or None.
+        last_query_time_ms: when that was; -1 for never.
         caused_by: ids of the events that made this version out of the one before.
-        source: the newest record that was folded in.
-        applied: topic -> largest offset of this partition that was folded in for the user.
+        partition: of the newest record that was folded in, and of this one.
+        topic: of the newest record that was folded in, as a position in `TOPICS`.
+        create_time_ms: CreateTime of that record.
+        applied: for each of `TOPICS`, the largest offset folded in for the user; -1 for none.
     """
 
     schema_version: int
     user_id: str
-    history: tuple[Interaction, ...]
-    seen: tuple[str, ...]
+    item_column: bytes
+    time_column: bytes
+    type_column: bytes
+    session_column: bytes
+    rating_column: bytes
+    seen_column: bytes
+    seen_entries: int
+    recent_column: bytes
     event_count: int
     last_event_time_ms: int
+    second_event_time_ms: int
+    session_count: int
+    last_session: int
     last_query: str | None
+    last_query_time_ms: int
     caused_by: tuple[str, ...]
-    source: Source
-    applied: dict[str, int]
+    partition: int
+    topic: int
+    create_time_ms: int
+    applied: tuple[int, int]
+
+    @property
+    def history(self) -> tuple[Interaction, ...]:
+        """Return the interactions that stand, oldest first; decisions that were taken back are none."""
+        return tuple(past for past in self._entries() if past.event_type not in _RETRACTIONS)
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Return each item that the user acted on and that is not in `history`, oldest first."""
+        older = [item.decode() for item in self.seen_column.split(END)[:-1]]
+        retracted = [past.item_id for past in self._entries() if past.event_type in _RETRACTIONS]
+        standing = {past.item_id for past in self.history}
+        newest_first = dict.fromkeys(reversed(older + retracted))
+        return tuple(item for item in reversed(newest_first) if item not in standing)
+
+    @property
+    def source(self) -> Source:
+        """Return the newest record that was folded in."""
+        return Source(
+            topic=TOPICS[self.topic],
+            partition=self.partition,
+            offset=self.applied[self.topic],
+            create_time_ms=self.create_time_ms,
+        )
+
+    def _entries(self) -> Iterator[Interaction]:
+        """Yield the rows of the columns."""
+        ratings = RATING.iter_unpack(self.rating_column)
+        times = TIME.iter_unpack(self.time_column)
+        marks = SESSION.iter_unpack(self.session_column)
+        items = self.item_column.split(END)[:-1]
+        for item, (time_ms,), kind, (mark,) in zip(items, times, self.type_column, marks, strict=True):
+            value = next(ratings)[0] if kind == _RATING else None
+            yield Interaction(item.decode(), time_ms, kind, value, mark)
 
 
 class UserVector(msgspec.Struct, frozen=True, array_like=True):

@@ -27,6 +27,9 @@ class KafkaSettings(Section):
     """Consumer groups are called `<prefix>.<worker>`."""
     session_timeout_seconds: float = Field(default=6.0, gt=0)
     """A worker that is silent for longer loses its partitions."""
+    transaction_timeout_seconds: float = Field(default=10.0, gt=0)
+    """The broker aborts a transaction that is open for longer. Readers wait that long for a worker that died
+    in the middle of one and does not come back."""
     properties: Mapping[str, Property] = Field(default_factory=dict)
     """Any librdkafka property, passed through as it is (SASL, TLS, buffers). Its values are never logged."""
 
@@ -43,12 +46,24 @@ class TopicSettings(Section):
 class LoopSettings(Section):
     """How much a worker takes at once."""
 
-    batch_records: int = Field(default=2_000, ge=1)
+    delivery: Literal["auto", "exactly_once", "at_least_once"] = "auto"
+    """`exactly_once` puts outputs and offsets of a batch into one transaction; `at_least_once` writes, then
+    commits, and relies on results that are idempotent by source offset. `auto` is the first on Apache Kafka and
+    the second on the embedded broker, which keeps no promise about transactions."""
+    batch_records: int = Field(default=10_000, ge=1)
     """Most records of one batch."""
+    batch_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
+    """A batch takes no more records once it holds so many bytes."""
+    batch_seconds: float = Field(default=0.1, gt=0)
+    """Most time that handling one batch should take; the number of records follows what the last ones took."""
+    max_rejected_share: float = Field(default=0.5, ge=0, le=1)
+    """A worker stops when a larger share of its last records cannot be used; 1 lets all of them pass."""
+    rejected_window_records: int = Field(default=1_000, ge=1)
+    """How many records `max_rejected_share` looks at."""
     poll_seconds: float = Field(default=0.1, gt=0, le=5)
     """Longest wait for the first record of a batch."""
     delivery_timeout_seconds: float = Field(default=30.0, gt=0)
-    """A record that is not delivered by then ends the worker, with nothing committed."""
+    """A broker that does not answer for longer ends the worker, with nothing committed."""
 
 
 class HttpSettings(Section):

@@ -25,6 +25,8 @@ class RankingSettings(Section):
     """Candidates taken from the index around the learned user vector."""
     popular_candidates: int = Field(default=50, ge=0)
     """Candidates taken from the most popular items."""
+    trending_candidates: int = Field(default=20, ge=0)
+    """Candidates taken from the items that rise most; none while no feedback worker counts them."""
     lookalike_users: int = Field(default=20, ge=0)
     """Nearest users whose newest liked items become candidates."""
     lookalike_items: int = Field(default=10, ge=1)

@@ -63,6 +63,11 @@ class TrainingSettings(Section):
     directory: str = ""
     """Where bundles are written; empty is the user's data directory."""
 
+    @property
+    def most_epochs(self) -> int:
+        """Return the passes over the data at most, both stages."""
+        return self.epochs + self.finish_epochs
+
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
         if self.width % self.heads:

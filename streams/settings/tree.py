@@ -22,7 +22,9 @@ from pydantic_settings import (
 
 from streams.errors import SettingError
 from streams.settings.encoder import EncoderSettings
+from streams.settings.feedback import FeedbackSettings
 from streams.settings.kafka import HttpSettings, KafkaSettings, LogSettings, LoopSettings, TopicSettings
+from streams.settings.privacy import PrivacySettings
 from streams.settings.ranking import IndexSettings, RankingSettings
 from streams.settings.state import StateSettings
 from streams.settings.training import TrainingSettings
@@ -52,9 +54,11 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     state: StateSettings = StateSettings()
+    privacy: PrivacySettings = PrivacySettings()
     encoder: EncoderSettings = EncoderSettings()
     index: IndexSettings = IndexSettings()
     ranking: RankingSettings = RankingSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     training: TrainingSettings = TrainingSettings()
 
     @classmethod

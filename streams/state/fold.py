@@ -2,29 +2,49 @@
 
 - Order: the history stands in event time; equal times keep the order of arrival. A late event lands where it
   belongs, or among the seen items when it is older than a full history.
-- Repeats: a record at or before the offset applied for its topic changes nothing (a replay), nor does an
-  event id that the history still holds (a producer's retry).
+- Repeats: a record at or before the offset applied for its topic changes nothing (a replay), nor does an event
+  id among the newest `state.duplicate_window` events of the user, of any type (a producer's retry).
+- Decisions: of all likes, dislikes, ratings, unlikes and unrates of an item only the newest by event time stands.
+  An `unlike` or `unrate` keeps its place in the history, unseen, so that an older decision that comes late
+  stays without effect.
 - `impression` and `search` are counted and leave no interaction: they say what was offered or wanted, not
   what was chosen.
+- Time: a horizon counts in the user's own stream time, the largest event time, but no more than
+  `forward_jump` beyond the second largest. So it depends on which events there are and not on their order, needs
+  nothing that the state does not hold, and one wrong clock cannot drive it away.
+
+`apply` is the fold itself, of any number of a user's events on a draft; `fold` shows it as a function of one.
 """
 
-from bisect import bisect_right
+from collections.abc import Sequence
 from hashlib import blake2b
-
-import msgspec
+from zlib import crc32
 
 from streams.clock import to_ms
-from streams.codec import SCHEMA_VERSION
-from streams.contracts import Event, EventType, Interaction, Source, UserState
+from streams.contracts import Event, EventType, Record, Source, UserState
+from streams.contracts.events import DECISIONS
+from streams.contracts.users import END, SESSION, TIME
 from streams.settings.state import StateSettings
+from streams.state import columns
+from streams.state.draft import Draft
+from streams.state.rules import Rules
+from streams.topics import CLICKSTREAM
+
+Arrival = tuple[Record, Event, int]
+"""A record, its event, and the event's time in milliseconds since the epoch."""
 
 CAUSES = 20
 """Most event ids that one version of a state names as its cause."""
 
-TYPE_CODES = {kind: code for code, kind in enumerate(EventType)}
-"""`EventType` -> the number that `Interaction.event_type` holds."""
+QUERY_CHARACTERS = 1_000
+"""A longer query is cut in the state."""
 
-_NO_INTERACTION = frozenset({EventType.IMPRESSION, EventType.SEARCH})
+_HASH_BYTES = 8
+_SEARCH = EventType.SEARCH.code
+_SILENT = frozenset({EventType.IMPRESSION.code, _SEARCH})
+_DECISIONS = frozenset(kind.code for kind in DECISIONS)
+_UNUSUAL = _SILENT | _DECISIONS
+_pack_time, _pack_session = TIME.pack, SESSION.pack
 
 
 def fold(state: UserState | None, event: Event, source: Source, settings: StateSettings) -> UserState:
@@ -34,56 +54,102 @@ def fold(state: UserState | None, event: Event, source: Source, settings: StateS
         state: None for a user of whom nothing is known.
         source: the record that carried the event.
     """
-    if state is None:
-        state = UserState(SCHEMA_VERSION, event.user_id, (), (), 0, 0, None, (), source, {})
-    elif source.offset <= state.applied.get(source.topic, -1):
-        return state
-    event_hash = hash_of(event.event_id)
-    if any(past.event_hash == event_hash for past in state.history):
-        return state
-    event_time_ms = to_ms(event.event_time)
-    history, seen = state.history, state.seen
-    if event.item_id is not None and event.event_type not in _NO_INTERACTION:
-        kind = TYPE_CODES[event.event_type]
-        now = Interaction(event.item_id, event_time_ms, kind, event.value, event_hash)
-        history, seen = _remember(history, seen, now, settings)
-    return msgspec.structs.replace(
-        state,
-        history=history,
-        seen=seen,
-        event_count=state.event_count + 1,
-        last_event_time_ms=max(state.last_event_time_ms, event_time_ms),
-        last_query=event.query if event.event_type is EventType.SEARCH else state.last_query,
-        caused_by=(*state.caused_by, event.event_id)[-CAUSES:],
-        source=source,
-        applied={**state.applied, source.topic: source.offset},
-    )
+    draft = Draft.of_nothing(event.user_id, source.partition) if state is None else Draft.of(state)
+    record = Record(source.topic, source.partition, source.offset, source.create_time_ms, None, None)
+    accepted = apply(draft, [(record, event, to_ms(event.event_time))], Rules.of(settings))
+    return state if state is not None and not accepted else draft.frozen()
 
 
 def next_version(state: UserState) -> UserState:
     """Return `state` with no causes, ready for the events of the next batch."""
-    return msgspec.structs.replace(state, caused_by=())
+    draft = Draft.of(state)
+    draft.caused_by.clear()
+    return draft.frozen()
 
 
-def hash_of(event_id: str) -> int:
-    """Return the signed 64-bit number that stands for an event id."""
-    return int.from_bytes(blake2b(event_id.encode(), digest_size=8).digest(), "little", signed=True)
+def apply(draft: Draft, arrivals: Sequence[Arrival], rules: Rules) -> list[Arrival]:
+    """Fold a user's events into `draft`, in order of arrival, and return those that were no repeats.
+
+    How the events are divided between calls does not show. Written for the common event, a view or click that
+    is the newest of its user: everything that it touches is a local name, and what falls out of the history waits
+    in `columns.settle` for the end, or for the next event that must see the history as it is.
+    """
+    accepted: list[Arrival] = []
+    applied, recent, causes = draft.applied, draft.recent_column, draft.caused_by
+    items, times, kinds, marks = draft.item_column, draft.time_column, draft.type_column, draft.session_column
+    newest_ms, second_ms = draft.last_event_time_ms, draft.second_event_time_ms
+    last_mark, session_id, mark = draft.last_session, None, 0
+    window, gap_ms = rules.recent_bytes, rules.session_gap_ms
+    for arrival in arrivals:
+        record, event, time_ms = arrival
+        topic = 0 if record.topic == CLICKSTREAM else 1
+        if record.offset <= applied[topic]:
+            continue
+        event_id = event.event_id
+        event_hash = blake2b(event_id.encode(), digest_size=_HASH_BYTES).digest()
+        if event_hash in recent and columns.repeated(recent, event_hash, window):
+            continue
+        recent += event_hash
+        if len(recent) > 2 * window:
+            del recent[:-window]
+        applied[topic] = record.offset
+        causes.append(event_id)
+        accepted.append(arrival)
+        if event.session_id != session_id:
+            session_id = event.session_id
+            mark = session_mark(session_id)
+        in_order = time_ms >= newest_ms
+        if in_order:
+            if parts(time_ms - newest_ms, last_mark, mark, gap_ms) or newest_ms < 0:
+                draft.session_count += 1
+            newest_ms, second_ms, last_mark = time_ms, newest_ms, mark
+        elif time_ms > second_ms:
+            second_ms = time_ms
+        code = event.event_type.code
+        if in_order and code not in _UNUSUAL:
+            items += (event.item_id or "").encode() + END
+            times += _pack_time(time_ms)
+            kinds.append(code)
+            marks += _pack_session(mark)
+        elif code == _SEARCH:
+            _search(draft, event, time_ms)
+        elif code not in _SILENT:
+            draft.last_event_time_ms, draft.second_event_time_ms = newest_ms, second_ms
+            columns.settle(draft, rules)
+            _place(draft, event, time_ms, mark)
+            columns.settle(draft, rules)  # like `_place`, it changes the columns and puts no others in their place
+    if accepted:
+        draft.last_event_time_ms, draft.second_event_time_ms, draft.last_session = newest_ms, second_ms, last_mark
+        _close(draft, accepted, rules)
+    return accepted
 
 
-def _remember(
-    history: tuple[Interaction, ...],
-    seen: tuple[str, ...],
-    now: Interaction,
-    settings: StateSettings,
-) -> tuple[tuple[Interaction, ...], tuple[str, ...]]:
-    at = bisect_right(history, now.event_time_ms, key=lambda past: past.event_time_ms)
-    longer = (*history[:at], now, *history[at:])
-    kept = longer[-settings.history_length :]
-    fallen = longer[: -settings.history_length]
-    if not fallen:
-        return kept, seen
-    newest_last = dict.fromkeys(seen)
-    for past in fallen:
-        newest_last.pop(past.item_id, None)
-        newest_last[past.item_id] = None
-    return kept, tuple(newest_last)[max(0, len(newest_last) - settings.seen_length) :]
+def session_mark(session_id: str | None) -> int:
+    """Return 1 to 65,535 for a session id, equal for equal ids; 0 for none."""
+    return 0 if session_id is None else (crc32(session_id.encode()) & 0xFFFF) or 1
+
+
+def parts(gap_ms: int, before: int, after: int, longest_ms: int) -> bool:
+    """Return whether two neighbouring events with these session marks belong to different sessions."""
+    return before != after if before and after else gap_ms > longest_ms
+
+
+def _close(draft: Draft, accepted: Sequence[Arrival], rules: Rules) -> None:
+    newest = accepted[-1][0]
+    draft.event_count += len(accepted)
+    draft.topic = 0 if newest.topic == CLICKSTREAM else 1
+    draft.create_time_ms = newest.timestamp_ms
+    del draft.caused_by[:-CAUSES]
+    del draft.recent_column[: -rules.recent_bytes]
+    columns.settle(draft, rules)
+
+
+def _search(draft: Draft, event: Event, time_ms: int) -> None:
+    if time_ms >= draft.last_query_time_ms:
+        draft.last_query, draft.last_query_time_ms = (event.query or "")[:QUERY_CHARACTERS], time_ms
+
+
+def _place(draft: Draft, event: Event, time_ms: int, mark: int) -> None:
+    item, code = (event.item_id or "").encode() + END, event.event_type.code
+    if code not in _DECISIONS or columns.retract(draft, item, time_ms, _DECISIONS):
+        columns.insert(draft, event, item, time_ms, mark)

@@ -1,95 +1,80 @@
-"""The state worker's transform: clicks in, `user.state.v1` out, one record per changed user and batch."""
+"""The state worker's transform: clicks and erasures in, `user.state.v1` out, one record a user and batch."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
-
-import msgspec
 
 from streams import metrics
-from streams.codec import decode_event, decode_user_state, encode_msgpack
-from streams.contracts import Event, EventType, Output, Record, Rejected, Source, UserState
+from streams.clock import Clock, from_ms, wall_seconds
+from streams.contracts import Erasure, Output, Record, Rejected
 from streams.partitioner import owner
-from streams.reading import read_to_end
+from streams.privacy.pseudonyms import pseudonymise
 from streams.settings import Settings
-from streams.state.fold import fold, next_version
-from streams.store import PartitionStore
-from streams.topics import CLICKSTREAM, REKEYED, USER_STATE
-
-_ORIGIN = "headrace.origin"
-
-
-class Accepted(NamedTuple):
-    """An event and the record that carried it."""
-
-    record: Record
-    event: Event
+from streams.state.batch import Batch
+from streams.state.feedback import Feedback
+from streams.state.intake import Intake, Message
+from streams.state.ownership import passed_on
+from streams.state.rules import Rules
+from streams.store import MemoryStore, PartitionStore, ends_of
+from streams.topics import CLICKSTREAM, ERASURES, REKEYED, USER_STATE
+from streams.transform import Changelog, Ends, changelog
 
 
 class StateTransform:
-    """Folds events into per-user state.
+    """Folds events into per-user state, and forgets users.
 
-    A record whose key is not its `user_id`, or whose partition is not that key's by murmur2, is passed on once,
-    untouched, to `clickstream.rekeyed.v1` on the partition that owns the user, and folded there.
+    A record whose key is not its `user_id`, or whose partition is not that key's by murmur2, is passed on once to
+    the partition that owns the user (`streams/state/ownership.py`), and folded there.
 
     Args:
         partitions: of every user-keyed topic.
+        store: of the states; None keeps them in memory.
     """
 
-    sources = (CLICKSTREAM, REKEYED)
+    sources = (CLICKSTREAM, REKEYED, ERASURES)
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        partitions: int,
+        store: PartitionStore | None = None,
+        clock: Clock = wall_seconds,
+    ) -> None:
         self._settings = settings
         self._partitions = partitions
-        self._store = PartitionStore()
+        self._store = MemoryStore() if store is None else store
+        self._clock = clock
+        self._rules = Rules.of(settings.state)
+        self._rename = pseudonymise(settings.privacy)
+        self._intake = Intake(settings.state, partitions)
 
-    def decode(self, record: Record) -> Accepted | Rejected:
-        """Return the event, or why the record holds none."""
-        if record.value is None:
-            return Rejected(record, "empty", "a clickstream record needs a value")
-        try:
-            event = decode_event(record.value)
-        except msgspec.ValidationError as error:
-            return Rejected(record, "invalid", str(error))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Rejected(record, "malformed", str(error))
-        scale = self._settings.state.rating_scale
-        rating = event.value if event.event_type is EventType.RATING else None
-        if rating is not None and not scale.low <= rating <= scale.high:
-            detail = f"value {rating:g} lies outside the scale {scale.low:g} to {scale.high:g}"
-            return Rejected(record, "out_of_scale", detail)
-        return Accepted(record, event)
+    def decode(self, record: Record) -> Message | Rejected:
+        """Return the event or erasure, or why the record holds none."""
+        return self._intake.decode(record)
 
-    def handle(self, batch: Sequence[Accepted]) -> Iterable[Output]:
+    def handle(self, batch: Sequence[Message]) -> Iterable[Output]:
         """Fold the batch; return the new state of every user that changed, and what belongs elsewhere."""
-        outputs: list[Output] = []
-        before: dict[tuple[int, bytes], UserState | None] = {}
-        after: dict[tuple[int, bytes], UserState | None] = {}
-        for record, event in batch:
-            key = event.user_id.encode()
-            home = owner(key, self._partitions)
-            if record.topic == CLICKSTREAM and (home != record.partition or record.key != key):
-                outputs.append(_rekeyed(record, key, home))
+        feedback = Feedback(self._partitions) if self._settings.state.feedback else None
+        users = Batch(self._store, self._rules, feedback)
+        elsewhere: list[Output] = []
+        rename, find = self._rename, users.users.get
+        for record, what, time_ms in batch:
+            partition, user_id = record.partition, what.user_id
+            pseudonym = rename(user_id) if rename is not None and record.topic == CLICKSTREAM else None
+            if pseudonym is not None:
+                user_id = pseudonym
+            key = user_id.encode()
+            work = find(key) or users.known(user_id, key, partition)
+            # Whoever has a state here belongs here; murmur2 is asked about the others only.
+            home = work.partition if work is not None else owner(key, self._partitions)
+            if home != partition or (record.key != key and pseudonym is None):
+                elsewhere.append(passed_on(record, what, key, home, pseudonym))
                 continue
-            place = (record.partition, key)
-            if place not in after:
-                stored = self._store.get(*place)
-                state = next_version(decode_user_state(stored)) if stored is not None else None
-                before[place] = after[place] = state
-            source = Source(
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                create_time_ms=record.timestamp_ms,
-            )
-            folded = fold(after[place], event, source, self._settings.state)
-            if folded is after[place]:
-                metrics.DUPLICATES.inc()
-            after[place] = folded
-        for place, state in after.items():
-            if state is not before[place]:
-                value = encode_msgpack(state)
-                self._store.put(*place, value)
-                outputs.append(Output(USER_STATE, place[0], place[1], value))
+            if work is None:
+                work = users.unknown(user_id, key, partition)
+            if isinstance(what, Erasure):
+                users.erase(work, key, what, from_ms(int(self._clock() * 1000)))
+            else:
+                work.arrivals.append((record, what, time_ms))
+        outputs = [*elsewhere, *users.outputs()]
         metrics.STATES.set(len(self._store))
         return outputs
 
@@ -97,10 +82,21 @@ class StateTransform:
         """Return nothing: all that this worker writes is caused by a record."""
         return ()
 
-    def assigned(self, partitions: Sequence[int]) -> None:
-        """Read the states of these partitions back."""
+    def kept(self, ends: Ends) -> None:
+        """Keep the states of the batch."""
+        self._store.keep(ends_of(USER_STATE, ends))
+
+    def abandoned(self) -> None:
+        """Put the states from before the batch back."""
+        self._store.undo()
+
+    def assigned(self, partitions: Sequence[int]) -> Sequence[Changelog]:
+        """Have the states of these partitions read back."""
         self._store.open(partitions)
-        read_to_end(self._settings, USER_STATE, partitions, self._store.put)
+        return (changelog(USER_STATE, self._store),)
+
+    def restored(self, partitions: Sequence[int]) -> None:
+        """Count the users that are known now."""
         metrics.STATES.set(len(self._store))
 
     def revoked(self, partitions: Sequence[int]) -> None:
@@ -108,8 +104,6 @@ class StateTransform:
         self._store.drop(partitions)
         metrics.STATES.set(len(self._store))
 
-
-def _rekeyed(record: Record, key: bytes, home: int) -> Output:
-    metrics.REKEYED.inc()
-    origin = f"{record.topic}/{record.partition}/{record.offset}".encode()
-    return Output(REKEYED, home, key, record.value, (*record.headers, (_ORIGIN, origin)), record.timestamp_ms)
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()

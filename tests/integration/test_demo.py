@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(1_500)]
-WORKERS = ("state", "embedding", "ranking")
+WORKERS = ("state", "embedding", "ranking", "feedback")
 SECONDS = 1_200.0
 KEYS = {
     "events",

@@ -12,11 +12,12 @@ import pytest
 from encoder.identity import encoder_id
 from streams.contracts import Event, EventType, Item, Recommendation
 from streams.kafka import producer
+from streams.privacy.requests import await_receipts, request_erasure
 from streams.provision import create_topics
 from streams.reading import read_to_end
 from streams.settings import Settings, load_settings
 from streams.settings.tree import variable_of
-from streams.topics import CLICKSTREAM, dead_letters
+from streams.topics import CLICKSTREAM, RECOMMENDATIONS, USER_STATE, USER_VECTORS, dead_letters
 from tests.integration.poison import BAD
 from workers.datasets.contract import Dataset
 from workers.datasets.sample import load, planted_theme, theme_of
@@ -109,6 +110,7 @@ def test_clicks_become_slates_that_follow_tastes_and_catalogue_and_no_bad_byte_i
     _a_user_without_history_gets_popular_items_and_is_told_so(service)
     _withdrawn_items_leave_the_standing_slates(service)
     _bad_bytes_arrive_whole_in_the_dead_letter_topic(service)
+    _an_erased_user_leaves_everywhere_and_starts_from_nothing(service)
 
 
 def _planted_tastes_are_found(service: Service) -> None:
@@ -165,6 +167,30 @@ def _bad_bytes_arrive_whole_in_the_dead_letter_topic(service: Service) -> None:
 
     service.until(complete)
     assert letters == {b"tombstone": None} | {f"bad{n}".encode(): value for n, value in enumerate(BAD)}
+
+
+def _an_erased_user_leaves_everywhere_and_starts_from_nothing(service: Service) -> None:
+    user = service.dataset.events[-1].user_id
+    settings, key = service.settings, user.encode()
+    assert service.items_of(user)
+    request = request_erasure(settings, user)
+    receipts = await_receipts(settings, request, ("state", "ranking"), SECONDS)
+    assert [receipt.worker for receipt in receipts] == ["state", "ranking"]
+    cleared = {each.what for receipt in receipts for each in receipt.cleared}
+    assert {USER_STATE, USER_VECTORS, RECOMMENDATIONS} <= cleared
+    for topic in (USER_STATE, USER_VECTORS, RECOMMENDATIONS):
+        newest: dict[bytes, bytes | None] = {}
+        read_to_end(settings, topic, range(4), partial(_keep, newest))
+        assert newest[key] is None, topic
+    service.until(lambda: service.newest(user) is None)
+    service.send([_event(user, EventType.SEARCH, None)])
+    slate = service.newest(user)
+    assert slate is not None
+    assert all("no_history" in {why.code for why in item.reasons} for item in slate.items)
+
+
+def _keep(newest: dict[bytes, bytes | None], _: int, key: bytes, value: bytes | None) -> None:
+    newest[key] = value
 
 
 def _event(user_id: str, kind: EventType, item_id: str | None) -> Event:

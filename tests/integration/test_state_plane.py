@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
@@ -19,10 +20,14 @@ from streams.loop import Loop
 from streams.partitioner import owner
 from streams.provision import co_partitions, create_topics
 from streams.reading import read_to_end
+from streams.replay import letters, replay
 from streams.settings import Settings, load_settings
+from streams.settings.state import RatingScale, StateSettings
 from streams.state.fold import fold
 from streams.state.transform import StateTransform
 from streams.topics import CLICKSTREAM, USER_STATE, dead_letters
+from streams.transform import Transform
+from streams.worker import group_of
 from tests.integration.poison import BAD
 
 SECONDS = 90.0
@@ -60,10 +65,13 @@ class Dying(AtLeastOnce):
 @contextmanager
 def worker(settings: Settings) -> Iterator[tuple[Loop[Any], Dying]]:
     """Yield a state worker's loop and its delivery; it leaves the group in the end."""
-    reader = consumer(settings, f"{settings.kafka.group_prefix}.state")
+    group = group_of("state", settings)
+    reader = consumer(settings, group)
     delivery = Dying(reader, producer(settings), 30)
-    yield Loop(StateTransform(settings, co_partitions(settings)), reader, delivery, settings.loop), delivery
-    reader.close()
+    transform: Transform[Any] = StateTransform(settings, co_partitions(settings))
+    loop = Loop(transform, reader, group, delivery, settings)
+    yield loop, delivery
+    loop.close()
 
 
 def turn_until(loop: Loop[Any], done: Callable[[], bool]) -> None:
@@ -138,16 +146,16 @@ def test_bad_bytes_of_many_kinds_arrive_whole_with_reason_and_place(settings: Se
         client.produce(CLICKSTREAM, key=f"bad{number}", value=value, headers={"trace": b"\x00\x01"})
     client.produce(CLICKSTREAM, key="tombstone", value=None)
     send(client, events(1))
-    letters: dict[bytes, bytes | None] = {}
+    found: dict[bytes, bytes | None] = {}
     topic = dead_letters(CLICKSTREAM)
 
     def complete() -> bool:
-        read_to_end(settings, topic, range(4), lambda _, key, value: letters.__setitem__(key, value))
-        return len(letters) == len(BAD) + 1
+        read_to_end(settings, topic, range(4), lambda _, key, value: found.__setitem__(key, value))
+        return len(found) == len(BAD) + 1
 
     with worker(settings) as (loop, _):
         turn_until(loop, complete)
-    assert letters == {b"tombstone": None} | {f"bad{n}".encode(): value for n, value in enumerate(BAD)}
+    assert found == {b"tombstone": None} | {f"bad{n}".encode(): value for n, value in enumerate(BAD)}
     reader = consumer(settings, None, enable_partition_eof=False)
     reader.assign([TopicPartition(topic, number, 0) for number in range(4)])
     letter = reader.poll(20)
@@ -157,6 +165,39 @@ def test_bad_bytes_of_many_kinds_arrive_whole_with_reason_and_place(settings: Se
     assert headers["__streams.errors.topic"] == CLICKSTREAM.encode()
     assert letter.key() == b"tombstone" or headers["trace"] == b"\x00\x01"
     reader.close()
+
+
+def test_dead_letters_are_sent_again_once_and_count_once(settings: Settings) -> None:
+    client, topic = producer(settings), dead_letters(CLICKSTREAM)
+    rating = events(1)[0]
+    rating = msgspec.structs.replace(rating, event_type=EventType.RATING, value=9.0)
+    send(client, [rating])
+    client.produce(CLICKSTREAM, key="bad", value=b"{", headers={"trace": b"\x00\x01"})
+    huge = b'{"context": "' + b"x" * 5_000_000 + b'"}'
+    client.produce(CLICKSTREAM, key="huge", value=huge)
+    assert client.flush(30) == 0
+    with worker(settings) as (loop, _):
+        turn_until(loop, lambda: waiting(settings) == ["malformed", "out_of_scale", "oversize"])
+    (kept,) = (letter.record.value for letter, _ in letters(settings, CLICKSTREAM) if letter.reason == "oversize")
+    assert kept == huge
+
+    wider = settings.model_copy(update={"state": StateSettings(rating_scale=RatingScale(low=1, high=10))})
+    assert replay(settings, CLICKSTREAM, lambda letter: letter.reason != "oversize") == (2, 0, 0)
+    assert replay(settings, CLICKSTREAM, lambda letter: letter.reason != "oversize") == (0, 2, 0)
+    with worker(wider) as (loop, _):
+        turn_until(loop, lambda: len(waiting(settings)) == 2)
+        turn_until(loop, lambda: counted(settings) == {rating.user_id: (1, (rating.item_id or "",))})
+    again = [
+        letter for letter, done in letters(settings, CLICKSTREAM) if not done and letter.reason == "malformed"
+    ]
+    assert [(each.attempts, each.record.key, each.record.value) for each in again] == [(1, b"bad", b"{")]
+    assert again[0].original[0] == ("trace", b"\x00\x01")
+    assert again[0].record.topic == topic
+
+
+def waiting(settings: Settings) -> list[str]:
+    """Return the reasons of the letters that were not sent again."""
+    return sorted(letter.reason for letter, done in letters(settings, CLICKSTREAM) if not done)
 
 
 def test_librdkafka_puts_keys_where_we_look_for_them(settings: Settings) -> None:

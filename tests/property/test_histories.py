@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 
 from streams.contracts import EventType
+from streams.contracts.events import RETRACTIONS
 from workers.ranking.model.histories import EventColumns, Step, build_histories, cut_histories
 from workers.ranking.model.signals import EVENT_TYPES, GAPS, NO_GAP, SIGNALS, gap_bucket, signal_of
 
@@ -85,13 +86,13 @@ def test_better_ratings_never_have_smaller_signals(one: float, other: float) -> 
 
 def test_each_star_and_each_type_has_its_own_signal() -> None:
     stars = [signal_of(EVENT_TYPES.index(EventType.RATING), star, 1, 5) for star in (1, 2, 3, 4, 5)]
-    silent = {EventType.IMPRESSION, EventType.SEARCH, EventType.RATING}
+    silent = {EventType.IMPRESSION, EventType.SEARCH, EventType.RATING, *RETRACTIONS}
     types = [signal_of(number, None, 1, 5) for number, kind in enumerate(EVENT_TYPES) if kind not in silent]
     assert len({*stars, *types}) == len(stars) + len(types)
     assert max(stars + types) < SIGNALS
 
 
-@pytest.mark.parametrize("silent", [EventType.IMPRESSION, EventType.SEARCH])
+@pytest.mark.parametrize("silent", [EventType.IMPRESSION, EventType.SEARCH, *RETRACTIONS])
 def test_events_that_are_no_act_have_no_signal(silent: EventType) -> None:
     with pytest.raises(ValueError, match="no signal"):
         signal_of(EVENT_TYPES.index(silent), None, 1, 5)

@@ -13,12 +13,14 @@ from workers.cli.app import app, exit_code, main
 
 COMMANDS = [
     ["demo"], ["broker"], ["worker"], ["train"], ["topics", "create"], ["topics", "list"], ["items", "load"],
-    ["items", "delete"], ["events", "produce"], ["recommendations", "get"], ["recommendations", "tail"],
+    ["items", "delete"], ["events", "produce"], ["recommendations", "get"], ["recommendations", "tail"], ["erase"],
+    ["dlq", "list"], ["dlq", "show"], ["dlq", "replay"],
 ]  # fmt: skip
 NEED_A_BROKER = [
     ["worker", "state"], ["train"], ["topics", "list"], ["topics", "create"], ["items", "load", "sample"],
     ["items", "delete", "1"], ["events", "produce", "-"], ["recommendations", "get", "1"],
-    ["recommendations", "tail"],
+    ["recommendations", "tail"], ["erase", "1"],
+    ["dlq", "list"], ["dlq", "show", "clickstream.events.v1"], ["dlq", "replay", "clickstream.events.v1"],
 ]  # fmt: skip
 
 

@@ -1,29 +1,45 @@
 """The state worker's transform, without a broker: a store that is open, records in, records out."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from streams.codec import decode_user_state
-from streams.contracts import Output, Record, Rejected
+from streams.codec import decode_item_activity, decode_receipt, decode_user_action, decode_user_state
+from streams.contracts import EventType, Output, Record, Rejected
 from streams.dead_letters import dead_letter
+from streams.errors import DataError
 from streams.partitioner import owner
-from streams.settings import Settings
-from streams.state import transform as module
-from streams.state.transform import Accepted, StateTransform
-from streams.topics import CLICKSTREAM, REKEYED, USER_STATE, dead_letters
+from streams.privacy.receipts import ERASURE_HEADER
+from streams.settings import Settings, load_settings
+from streams.state.transform import StateTransform
+from streams.topics import (
+    CLICKSTREAM,
+    ERASURES,
+    ITEM_ACTIVITY,
+    RECEIPTS,
+    REKEYED,
+    USER_ACTIONS,
+    USER_STATE,
+    dead_letters,
+)
 
 PARTITIONS = 4
 HOME = owner(b"u1", PARTITIONS)
+CREATED_MS = 1_716_000_000_000
+NOW = 1_716_000_100.0
 
 
 @pytest.fixture
-def transform(monkeypatch: pytest.MonkeyPatch) -> StateTransform:
-    monkeypatch.setattr(module, "read_to_end", lambda *_: 0)
-    made = StateTransform(Settings(), PARTITIONS)
-    made.assigned(range(PARTITIONS))
-    return made
+def transform() -> StateTransform:
+    return made(load_settings(state={"feedback": False}))
+
+
+def made(settings: Settings) -> StateTransform:
+    transform = StateTransform(settings, PARTITIONS, clock=lambda: NOW)
+    transform.assigned(range(PARTITIONS))
+    return transform
 
 
 def record(offset: int = 0, *, topic: str = CLICKSTREAM, partition: int = HOME, **change: Any) -> Record:
@@ -35,12 +51,17 @@ def record(offset: int = 0, *, topic: str = CLICKSTREAM, partition: int = HOME, 
         "event_time": "2024-05-01T10:00:00Z",
         **change,
     }
-    return Record(topic, partition, offset, 1_700_000_000_000, b"u1", json.dumps(fields).encode())
+    return Record(topic, partition, offset, CREATED_MS, b"u1", json.dumps(fields).encode())
+
+
+def erasure(offset: int, user_id: str = "u1", partition: int = HOME) -> Record:
+    request = {"erasure_id": f"x{offset}", "user_id": user_id, "requested_at": "2024-05-18T00:00:00Z"}
+    return Record(ERASURES, partition, offset, CREATED_MS, user_id.encode(), json.dumps(request).encode())
 
 
 def run(transform: StateTransform, *records: Record) -> list[Output]:
     decoded = [transform.decode(each) for each in records]
-    return list(transform.handle([each for each in decoded if isinstance(each, Accepted)]))
+    return list(transform.handle([each for each in decoded if not isinstance(each, Rejected)]))
 
 
 def test_a_user_is_published_once_a_batch_with_all_its_causes(transform: StateTransform) -> None:
@@ -48,7 +69,8 @@ def test_a_user_is_published_once_a_batch_with_all_its_causes(transform: StateTr
     assert [(out.topic, out.partition, out.key) for out in outputs] == [(USER_STATE, HOME, b"u1")]
     state = decode_user_state(outputs[0].value or b"")
     assert state.caused_by == ("e0", "e1", "e2")
-    assert (state.source.offset, state.source.create_time_ms) == (2, 1_700_000_000_000)
+    assert (state.source.topic, state.source.partition, state.source.offset) == (CLICKSTREAM, HOME, 2)
+    assert state.source.create_time_ms == CREATED_MS
 
 
 def test_a_replayed_batch_publishes_nothing(transform: StateTransform) -> None:
@@ -71,13 +93,30 @@ def test_the_next_batch_names_only_its_own_causes(transform: StateTransform) -> 
         record(0)._replace(key=b"someone else"),
     ],
 )
-def test_a_stray_record_is_passed_on_untouched_to_its_owner(transform: StateTransform, stray: Record) -> None:
+@pytest.mark.parametrize("known", [False, True], ids=["new user", "known user"])
+def test_a_stray_record_is_passed_on_untouched_to_its_owner(
+    transform: StateTransform, stray: Record, known: bool
+) -> None:
+    if known:
+        run(transform, record(0)._replace(value=record(90).value))
+    stray = stray._replace(headers=(("trace", b"\x00"),), offset=7)
     (output,) = run(transform, stray)
     assert (output.topic, output.partition, output.key) == (REKEYED, HOME, b"u1")
     assert (output.value, output.timestamp_ms) == (stray.value, stray.timestamp_ms)
+    assert output.headers[0] == ("trace", b"\x00")
+    assert output.headers[1:] == (("headrace.origin", f"{CLICKSTREAM}/{stray.partition}/7".encode()),)
     passed_on = record(9, topic=REKEYED)._replace(value=output.value)
     (state,) = run(transform, passed_on)
     assert state.topic == USER_STATE
+
+
+def test_what_was_passed_on_to_the_wrong_place_is_rejected_and_not_passed_on_again(
+    transform: StateTransform,
+) -> None:
+    wrong = record(0, topic=REKEYED, partition=(HOME + 1) % PARTITIONS)
+    rejected = transform.decode(wrong)
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason == "misplaced"
 
 
 @pytest.mark.parametrize(
@@ -87,9 +126,13 @@ def test_a_stray_record_is_passed_on_untouched_to_its_owner(transform: StateTran
         (b"", "malformed"),
         (b"{", "malformed"),
         (b"\xff\xfe", "malformed"),
+        (b'{"unknown": ' + b"[" * 100_000, "malformed"),
         (b"[]", "invalid"),
         (b'{"event_id": "e"}', "invalid"),
+        (record(0, user_id="u" * 10_000).value, "invalid"),
         (record(0, event_type="rating", value=9).value, "out_of_scale"),
+        (record(0, event_time="2024-06-18T10:00:00Z").value, "ahead"),
+        (record(0, context={"page": "x" * 5_000_000}).value, "oversize"),
     ],
 )
 def test_bytes_that_cannot_be_used_become_a_whole_dead_letter(
@@ -104,3 +147,127 @@ def test_bytes_that_cannot_be_used_become_a_whole_dead_letter(
     assert (letter.key, letter.value, letter.timestamp_ms) == (bad.key, bad.value, bad.timestamp_ms)
     assert letter.headers[0] == ("trace", b"1")
     assert dict(letter.headers)["__streams.errors.offset"] == b"3"
+
+
+def test_a_state_of_another_layout_stops_the_worker_with_an_action(transform: StateTransform) -> None:
+    transform._store.put(HOME, b"u1", b"\x93\x01\xa2u1\x90")
+    with pytest.raises(DataError, match="delete"):
+        run(transform, record(0))
+
+
+def test_an_erased_user_is_null_with_a_receipt_and_starts_from_nothing(transform: StateTransform) -> None:
+    run(transform, record(0), record(1))
+    null, receipt = run(transform, erasure(0))
+    assert (null.topic, null.partition, null.key, null.value) == (USER_STATE, HOME, b"u1", None)
+    assert null.headers == ((ERASURE_HEADER, b"x0"),)
+    assert (receipt.topic, receipt.partition, receipt.key) == (RECEIPTS, HOME, b"u1")
+    told = decode_receipt(receipt.value or b"")
+    assert (told.erasure_id, told.worker) == ("x0", "state")
+    assert [(one.what, one.at) for one in told.cleared] == [(USER_STATE, datetime.fromtimestamp(NOW, UTC))]
+    kept = {one.what: one.until for one in told.retained}
+    assert kept[CLICKSTREAM] == datetime.fromtimestamp(NOW + (7 + 2) * 86_400, UTC)
+    assert kept[dead_letters(CLICKSTREAM)] == datetime.fromtimestamp(NOW + (30 + 2) * 86_400, UTC)
+    assert kept[USER_STATE] == datetime.fromtimestamp(NOW + 2 * 86_400, UTC)
+    assert kept["models.v1"] is None
+    (late,) = run(transform, record(2))
+    state = decode_user_state(late.value or b"")
+    assert (state.event_count, [past.item_id for past in state.history]) == (1, ["i2"])
+
+
+def test_in_one_batch_the_null_state_comes_before_what_was_done_after_it(transform: StateTransform) -> None:
+    run(transform, record(0))
+    outputs = run(transform, record(1), erasure(0), record(2))
+    states = [out.value for out in outputs if out.topic == USER_STATE]
+    assert states[0] is None
+    assert len(states) == 2
+    assert decode_user_state(states[1] or b"").caused_by == ("e2",)
+
+
+def test_the_feedback_app_is_told_to_forget_between_what_came_before_and_what_came_after() -> None:
+    outputs = run(made(Settings()), record(0), erasure(0), record(1))
+    told = [out for out in outputs if out.topic == USER_ACTIONS]
+    assert [out.value is None for out in told] == [False, True, False]
+    assert (told[1].partition, told[1].key, told[1].headers) == (HOME, b"u1", ((ERASURE_HEADER, b"x0"),))
+
+
+def test_an_erasure_that_was_refused_by_the_broker_leaves_the_user_as_before() -> None:
+    transform = made(Settings())
+    run(transform, record(0), record(1))
+    transform.kept({})
+    before = transform._store.get(HOME, b"u1")
+    run(transform, record(2), erasure(0))
+    assert transform._store.get(HOME, b"u1") is None
+    transform.abandoned()
+    assert transform._store.get(HOME, b"u1") == before
+    run(transform, record(2), record(3))
+    transform.abandoned()
+    assert transform._store.get(HOME, b"u1") == before
+    assert [out.topic for out in run(transform, record(2))].count(USER_STATE) == 1
+
+
+def test_erasing_an_unknown_user_is_told_downstream_too(transform: StateTransform) -> None:
+    outputs = run(transform, erasure(0))
+    assert [(out.topic, out.value is None) for out in outputs] == [(USER_STATE, True), (RECEIPTS, False)]
+
+
+def test_an_erasure_that_came_elsewhere_goes_to_the_owner_once(transform: StateTransform) -> None:
+    elsewhere = erasure(0, partition=(HOME + 1) % PARTITIONS)
+    (output,) = run(transform, elsewhere)
+    assert (output.topic, output.partition, output.key, output.value) == (
+        ERASURES,
+        HOME,
+        b"u1",
+        elsewhere.value,
+    )
+
+
+def test_accepted_acts_on_items_are_told_once_and_counted_by_item() -> None:
+    transform = made(Settings())
+    batch = [
+        record(0, item_id="a", recommendation_id="r"),
+        record(1, item_id="a", event_type="impression"),
+        record(2, item_id="b", event_type="rating", value=4),
+        record(3, event_type="search", item_id=None, query="boots"),
+        record(4, event_id="e0", item_id="a"),
+    ]
+    outputs = run(transform, *batch)
+    sent = [out for out in outputs if out.topic == USER_ACTIONS]
+    assert {(out.partition, out.key) for out in sent} == {(HOME, b"u1")}
+    told = [decode_user_action(out.value or b"") for out in sent]
+    assert [(act.event_id, act.item_id, act.value, act.recommendation_id) for act in told] == [
+        ("e0", "a", None, "r"),
+        ("e1", "a", None, None),
+        ("e2", "b", 4.0, None),
+    ]
+    assert [act.source.offset for act in told] == [0, 1, 2]
+    assert told[1].event_type == EventType.IMPRESSION.code
+    counts = {out.key: out for out in outputs if out.topic == ITEM_ACTIVITY}
+    assert {key: out.partition for key, out in counts.items()} == {b"a": owner(b"a", 4), b"b": owner(b"b", 4)}
+    activity = decode_item_activity(counts[b"a"].value or b"")
+    assert activity.counts == {EventType.VIEW.code: 1, EventType.IMPRESSION.code: 1}
+    assert activity.source.offset == 1
+    assert [out.topic for out in run(transform, *batch)] == []
+
+
+def test_with_a_key_the_users_own_id_leaves_the_clickstream_in_no_form() -> None:
+    key = {"pseudonym_key": "a key of at least 16 characters", "pseudonym_key_id": "k7"}
+    transform = made(load_settings(privacy=key))
+    first = record(0, anonymous_id="cookie")
+    (output,) = [*run(transform, first)] if owner_of(transform) != HOME else [None]
+    if output is None:
+        pytest.fail("choose another key: this one keeps u1 where it was")
+    assert (output.topic, output.partition) == (REKEYED, owner_of(transform))
+    assert output.key is not None
+    assert output.key.startswith(b"k7.")
+    assert output.timestamp_ms == first.timestamp_ms
+    passed_on = Record(REKEYED, output.partition, 0, CREATED_MS, output.key, output.value, output.headers)
+    outputs = run(transform, passed_on)
+    assert {out.topic for out in outputs} == {USER_STATE, USER_ACTIONS, ITEM_ACTIVITY}
+    for out in (output, *outputs):
+        assert b"u1" not in (out.value or b"") + (out.key or b"")
+        assert b"cookie" not in (out.value or b"")
+
+
+def owner_of(transform: StateTransform) -> int:
+    assert transform._rename is not None
+    return owner(transform._rename("u1").encode(), PARTITIONS)

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from streams.errors import Fatal, HeadraceError
-from workers.cli import broker, demo, events, items, recommendations, topics, train, worker
+from workers.cli import broker, demo, dlq, erase, events, items, recommendations, topics, train, worker
 from workers.cli.options import BootstrapServers
+from workers.telemetry import configure_command
 
 TRANSIENT_EXIT = 5
 INTERRUPTED_EXIT = 130
@@ -26,10 +27,12 @@ app.command("demo")(demo.demo)
 app.command("broker")(broker.broker)
 app.command("worker")(worker.worker)
 app.command("train")(train.train)
+app.command("erase")(erase.erase)
 app.add_typer(topics.app, name="topics")
 app.add_typer(items.app, name="items")
 app.add_typer(events.app, name="events")
 app.add_typer(recommendations.app, name="recommendations")
+app.add_typer(dlq.app, name="dlq")
 
 
 def main() -> None:
@@ -68,6 +71,7 @@ def _everywhere(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
+    configure_command()
     # The environment is where settings come from, here and in the processes that `demo` starts.
     if bootstrap_servers:
         os.environ["HEADRACE_KAFKA__BOOTSTRAP_SERVERS"] = bootstrap_servers

@@ -17,6 +17,7 @@ class Name(StrEnum):
     STATE = "state"
     EMBEDDING = "embedding"
     RANKING = "ranking"
+    FEEDBACK = "feedback"
 
 
 def worker(
@@ -30,11 +31,13 @@ def worker(
     import structlog
 
     from workers.http import Health, serve
+    from workers.metrics import watch_process
     from workers.telemetry import configure
 
     configure(settings, name.value)
     log = structlog.get_logger()
     health = Health()
+    watch_process(health)
     with stop_on_signals() as stop, serve(settings.http, health) as server:
         if stop_at_eof:
             stop_at_end_of(sys.stdin.buffer, stop)

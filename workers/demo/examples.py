@@ -14,6 +14,7 @@ _LEAST_EVENTS = 5
 _WORDS = {
     "learned": "fits your taste",
     "popular": "popular now",
+    "trending": "picked up lately",
     "lookalike": "liked by people like you",
     "no_history": "nothing known yet",
 }

@@ -10,6 +10,7 @@ from streams.settings import Settings
 from workers.ranking.catalogue import Catalogue, Rows
 from workers.ranking.lookalikes import Lookalikes
 from workers.ranking.model.serving import Model
+from workers.ranking.trends import Trends
 
 Vectors = npt.NDArray[np.float32]
 
@@ -22,10 +23,14 @@ class Generation:
         numbers: int64 (capacity,); an item's number in the model's evidence, -1 where it knows none.
         popularity: float32 (capacity,); decayed interactions at the end of the model's data.
         index: holds the rows that are available, by inner product.
+        trends: what is done with items lately; the same for every model.
     """
 
-    def __init__(self, model: Model, catalogue: Catalogue, settings: Settings) -> None:
+    def __init__(
+        self, model: Model, catalogue: Catalogue, settings: Settings, trends: Trends | None = None
+    ) -> None:
         self.model = model
+        self.trends = Trends() if trends is None else trends
         self.catalogue = catalogue
         self._counts = dict(zip(model.item_ids, model.popularity.tolist(), strict=True))
         count = len(catalogue)

@@ -6,24 +6,14 @@ import numpy as np
 
 from streams.clock import from_ms
 from streams.codec import SCHEMA_VERSION, encode_json, encode_msgpack
-from streams.contracts import (
-    EventType,
-    Interaction,
-    Output,
-    Recommendation,
-    RecommendedItem,
-    UserState,
-    UserVector,
-)
+from streams.contracts import Output, Recommendation, RecommendedItem, Record, UserState, UserVector
 from streams.contracts.recommendations import recommendation_id
+from streams.privacy.receipts import ERASURE_HEADER, erasure_of, receipt, receipt_record
 from streams.settings import Settings
-from streams.state.fold import TYPE_CODES
+from streams.state.taste import taste
 from streams.topics import RECOMMENDATIONS, USER_VECTORS
 from workers.ranking.candidates import Slate
 from workers.ranking.generation import Generation
-
-_DISLIKE = TYPE_CODES[EventType.DISLIKE]
-_RATING = TYPE_CODES[EventType.RATING]
 
 
 def recommendation(
@@ -64,6 +54,21 @@ def slate_record(partition: int, message: Recommendation) -> Output:
     return Output(RECOMMENDATIONS, partition, message.user_id.encode(), encode_json(message))
 
 
+def erasure_records(record: Record, now: datetime) -> list[Output]:
+    """Return what makes downstream forget a user, and the receipt of it, for a null state.
+
+    A null that no erasure is named on makes them forget just the same.
+    """
+    key, partition, erasure_id = record.key or b"", record.partition, erasure_of(record.headers)
+    headers = ((ERASURE_HEADER, erasure_id.encode()),) if erasure_id is not None else ()
+    nulls = [Output(topic, partition, key, None, headers) for topic in (RECOMMENDATIONS, USER_VECTORS)]
+    if erasure_id is None:
+        return nulls
+    cleared = [RECOMMENDATIONS, USER_VECTORS, "state and standing slate in memory"]
+    told = receipt("ranking", erasure_id, key.decode(errors="replace"), cleared, now)
+    return [*nulls, receipt_record(partition, told)]
+
+
 def vector_record(partition: int, slate: Slate, model_version: str, settings: Settings) -> Output | None:
     """Return the record that publishes the user's vector, or None for a user without history."""
     if slate.query.vector is None:
@@ -81,13 +86,6 @@ def vector_record(partition: int, slate: Slate, model_version: str, settings: Se
 
 
 def _liked(state: UserState, settings: Settings) -> tuple[str, ...]:
-    scale = settings.state.rating_scale
-    middle = (scale.low + scale.high) / 2
-    newest = dict.fromkeys(past.item_id for past in reversed(state.history) if _likes(past, middle))
-    return tuple(newest)[: settings.ranking.lookalike_items]
-
-
-def _likes(past: Interaction, middle: float) -> bool:
-    if past.event_type == _RATING:
-        return past.value is not None and past.value > middle
-    return past.event_type != _DISLIKE
+    speaks = taste(state.history, settings.state.rating_scale)
+    newest_first = [item_id for item_id in reversed(speaks) if speaks[item_id] > 0]
+    return tuple(newest_first[: settings.ranking.lookalike_items])

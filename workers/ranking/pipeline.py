@@ -2,11 +2,11 @@
 
     hydrate -> sources -> filters -> score -> select -> reasons
 
-Stages are small and pure; this file alone measures them.
+Stages are small and pure; this file alone measures them, and reports once a batch.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Sequence
 
 from streams.contracts import UserState
 from streams.settings import Settings
@@ -16,19 +16,30 @@ from workers.ranking.catalogue import Mask, Rows
 from workers.ranking.filters import SEEN, UNAVAILABLE
 from workers.ranking.generation import Generation
 from workers.ranking.hydration import hydrate
+from workers.ranking.laps import Laps
 from workers.ranking.reasons import reasons
 from workers.ranking.scoring import score
 from workers.ranking.selection import best
 from workers.ranking.sources import SOURCES
 
+_HYDRATE = ("hydrate", "states")
+_SCORE, _SELECT, _REASONS = ("score", "model"), ("select", "best"), ("reasons", "sources")
+
 
 class Pipeline:
-    """Makes slates with one generation; a new generation gets a new pipeline."""
+    """Makes slates with one generation; a new generation gets a new pipeline.
+
+    Attributes:
+        laps: where the time of the last batch went.
+    """
 
     def __init__(self, generation: Generation, settings: Settings) -> None:
+        self.laps = Laps(metrics.STAGE_SECONDS)
         self._generation = generation
         self._settings = settings
-        self._filters = (SEEN, UNAVAILABLE) if settings.ranking.exclude_seen else (UNAVAILABLE,)
+        filters = (SEEN, UNAVAILABLE) if settings.ranking.exclude_seen else (UNAVAILABLE,)
+        self._filters = [(rule, ("filter", rule.name)) for rule in filters]
+        self._removed: Counter[str] = Counter()
 
     def recommend(self, states: Sequence[UserState], now_ms: int) -> list[Slate]:
         """Return one slate a state, in order.
@@ -38,41 +49,44 @@ class Pipeline:
         """
         if not states:
             return []
-        with _stage("hydrate", "states"):
-            queries = hydrate(states, self._generation)
+        self.laps.start()
+        queries = hydrate(states, self._generation)
+        self.laps.lap(_HYDRATE)
         proposals = [self._propose(number, queries) for number in range(len(SOURCES))]
         live = self._generation.catalogue.live(now_ms)
-        return [
+        slates = [
             self._slate(query, union([rows[number] for rows in proposals]), live)
             for number, query in enumerate(queries)
         ]
+        self._report(slates)
+        return slates
 
     def _propose(self, number: int, queries: Sequence[Query]) -> list[Rows]:
         source = SOURCES[number]
-        with _stage("source", source.name):
-            proposed = source.propose(queries, self._generation, self._settings.ranking)
+        proposed = source.propose(queries, self._generation, self._settings.ranking)
         metrics.PROPOSED.labels(source.name).inc(sum(map(len, proposed)))
+        self.laps.lap(("source", source.name))
         return proposed
 
     def _slate(self, query: Query, candidates: Candidates, live: Mask) -> Slate:
-        for rule in self._filters:
-            with _stage("filter", rule.name):
-                mask = rule.keep(query, candidates.rows, live)
-            metrics.REMOVED.labels(rule.name).inc(len(mask) - int(mask.sum()))
-            candidates = candidates.keep(mask)
-        with _stage("score", "model"):
-            scores = score([query], [candidates.rows], self._generation)[0]
-        with _stage("select", "best"):
-            places = best(scores, self._settings.ranking.slate_length)
+        for rule, stage in self._filters:
+            mask = rule.keep(query, candidates.rows, live)
+            kept = candidates.keep(mask)
+            self._removed[rule.name] += len(candidates.rows) - len(kept.rows)
+            candidates = kept
+            self.laps.lap(stage)
+        scores = score([query], [candidates.rows], self._generation)[0]
+        self.laps.lap(_SCORE)
+        places = best(scores, self._settings.ranking.slate_length)
         rows = candidates.rows[places]
-        with _stage("reasons", "sources"):
-            why = reasons(query, rows, candidates.sources[places], self._generation)
-        if len(rows) < self._settings.ranking.slate_length:
-            metrics.SHORT.inc()
+        self.laps.lap(_SELECT)
+        why = reasons(query, rows, candidates.sources[places], self._generation)
+        self.laps.lap(_REASONS)
         return Slate(query, rows, scores[places], why)
 
-
-@contextmanager
-def _stage(stage: str, name: str) -> Iterator[None]:
-    with metrics.STAGE_SECONDS.labels(stage, name).time():
-        yield
+    def _report(self, slates: Sequence[Slate]) -> None:
+        self.laps.report()
+        for name, removed in self._removed.items():
+            metrics.REMOVED.labels(name).inc(removed)
+        self._removed.clear()
+        metrics.SHORT.inc(sum(len(slate.rows) < self._settings.ranking.slate_length for slate in slates))

@@ -66,11 +66,27 @@ def lookalike(queries: Sequence[Query], generation: Generation, settings: Rankin
     return rows
 
 
+def trending(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
+    """Return the rows that rise most and that each user has not seen; nothing when nobody counts trends."""
+    ranked = generation.trends.rising(generation.catalogue)
+    ranked = ranked[generation.catalogue.available[ranked]]
+    rows = []
+    for query in queries:
+        head = ranked[: settings.trending_candidates + len(query.seen)]
+        rows.append(head[~np.isin(head, query.seen)][: settings.trending_candidates])
+    return rows
+
+
 def _vectors(queries: Sequence[Query], asked: Sequence[int]) -> Vectors:
     """Return the user vectors of the queries that have one, float32 (len(asked), width)."""
     found = (queries[number].vector for number in asked)
     return np.stack([vector for vector in found if vector is not None])
 
 
-SOURCES = (Source("learned", learned), Source("popular", popular), Source("lookalike", lookalike))
-"""In the order of the bits of `Candidates.sources`."""
+SOURCES = (
+    Source("learned", learned),
+    Source("popular", popular),
+    Source("lookalike", lookalike),
+    Source("trending", trending),
+)
+"""In the order of the bits of `Candidates.sources`; new ones go to the end, and there is room for eight."""

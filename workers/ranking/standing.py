@@ -9,6 +9,7 @@ class StandingSlates:
     def __init__(self) -> None:
         self._slates: dict[int, dict[bytes, tuple[str, ...]]] = {}
         self._holders: dict[str, set[tuple[int, bytes]]] = {}
+        self._before: list[tuple[int, bytes, tuple[str, ...]]] = []
 
     def __len__(self) -> int:
         """Return how many slates stand."""
@@ -23,11 +24,27 @@ class StandingSlates:
         """Forget these partitions."""
         for number in partitions:
             for key in tuple(self._slates.get(number, ())):
-                self.put(number, key, ())
+                self.load(number, key, ())
             self._slates.pop(number, None)
 
     def put(self, partition: int, key: bytes, item_ids: Sequence[str]) -> None:
-        """Replace the slate of a user; no items means that none stands."""
+        """Replace the slate of a user; no items means that none stands. Part of the open batch."""
+        self._before.append((partition, key, self._slates[partition].get(key, ())))
+        self.load(partition, key, item_ids)
+
+    def keep(self) -> None:
+        """Make the open batch permanent."""
+        self._before.clear()
+
+    def undo(self) -> None:
+        """Put back the slates from before the open batch."""
+        for partition, key, item_ids in reversed(self._before):
+            if partition in self._slates:
+                self.load(partition, key, item_ids)
+        self._before.clear()
+
+    def load(self, partition: int, key: bytes, item_ids: Sequence[str]) -> None:
+        """Replace a slate, as no part of a batch."""
         place = (partition, key)
         for item_id in self._slates[partition].pop(key, ()):
             holders = self._holders[item_id]
@@ -39,9 +56,18 @@ class StandingSlates:
             for item_id in item_ids:
                 self._holders.setdefault(item_id, set()).add(place)
 
+    def get(self, partition: int, key: bytes) -> tuple[str, ...]:
+        """Return the items of a user's slate, () where none stands."""
+        return self._slates[partition].get(key, ())
+
     def holders(self, item_id: str) -> frozenset[tuple[int, bytes]]:
         """Return (partition, key) of every user whose slate holds the item."""
         return frozenset(self._holders.get(item_id, ()))
+
+    @property
+    def item_count(self) -> int:
+        """Return how many items stand in some slate."""
+        return len(self._holders)
 
     def items(self) -> tuple[str, ...]:
         """Return every item that stands in some slate."""

@@ -2,17 +2,19 @@
 
 import structlog
 
-from streams.codec import decode_item_vector, decode_user_vector
+from streams.clock import wall_seconds
+from streams.codec import decode_item_trend, decode_item_vector, decode_user_vector
 from streams.contracts import ModelVersion, UserVector
 from streams.errors import DataError
 from streams.reading import WholeTopic
 from streams.settings import Settings
-from streams.topics import MODELS, USER_VECTORS, item_vectors
+from streams.topics import ITEM_TRENDS, MODELS, USER_VECTORS, item_vectors
 from workers.ranking import metrics
 from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
 from workers.ranking.model.serving import Model
 from workers.ranking.registry import Announcements, load_announced
+from workers.ranking.trends import Trends
 
 _log = structlog.get_logger()
 _RECORDS_A_TURN = 1_000
@@ -31,6 +33,7 @@ class World:
     def __init__(self, settings: Settings, encoder_id: str) -> None:
         self.generation: Generation | None = None
         self.catalogue = Catalogue()
+        self.trends = Trends()
         self._settings = settings
         self._encoder_id = encoder_id
         self._announcements = Announcements(settings.ranking.model_name)
@@ -41,11 +44,13 @@ class World:
         self._items_topic = WholeTopic(settings, item_vectors(encoder_id), self._item)
         self._users_topic = WholeTopic(settings, USER_VECTORS, self._user)
         self._models_topic = WholeTopic(settings, MODELS, self._model)
+        self._trends_topic = WholeTopic(settings, ITEM_TRENDS, self._trend)
+        self._topics = (self._items_topic, self._users_topic, self._models_topic, self._trends_topic)
 
     @property
     def caught_up(self) -> bool:
         """Whether every followed topic was read to its end once."""
-        return all(topic.caught_up for topic in (self._items_topic, self._users_topic, self._models_topic))
+        return all(topic.caught_up for topic in self._topics)
 
     @property
     def vector_offsets(self) -> tuple[int, ...]:
@@ -58,8 +63,9 @@ class World:
         A new champion is loaded here and takes the place of the generation whole, or is refused and the old
         one stays.
         """
-        for topic in (self._items_topic, self._users_topic, self._models_topic):
+        for topic in self._topics:
             topic.poll(_RECORDS_A_TURN)
+        metrics.NEWEST_VECTOR.set(self._items_topic.newest_seconds)
         if self._models_topic.caught_up and self._items_topic.caught_up:
             self._swap()
         if self.generation is not None:
@@ -70,7 +76,7 @@ class World:
 
     def close(self) -> None:
         """Stop following."""
-        for topic in (self._items_topic, self._users_topic, self._models_topic):
+        for topic in self._topics:
             topic.close()
         if self.generation is not None:
             self.generation.close()
@@ -86,10 +92,12 @@ class World:
             metrics.MODELS_REFUSED.inc()
             _log.error("model refused", version=champion.version, error=str(error))
             return
-        old, self.generation = self.generation, Generation(model, self.catalogue, self._settings)
+        old, self.generation = self.generation, Generation(model, self.catalogue, self._settings, self.trends)
         self._changes = list(self._users.items())
         metrics.MODEL_LOADED.clear()
         metrics.MODEL_LOADED.labels(model.version, model.encoder_id).set(1)
+        metrics.MODEL_CREATED.set(champion.created_at.timestamp())
+        metrics.MODEL_SWAPPED.set(wall_seconds())
         _log.info("model serves", version=model.version, items=len(self.generation.index))
         if old is not None:
             old.close()
@@ -104,6 +112,9 @@ class World:
         user_id = key.decode(errors="replace")
         self._users[user_id] = found = None if value is None else decode_user_vector(value)
         self._changes.append((user_id, found))
+
+    def _trend(self, partition: int, key: bytes, value: bytes | None) -> None:
+        self.trends.put(key.decode(errors="replace"), None if value is None else decode_item_trend(value))
 
     def _model(self, partition: int, key: bytes, value: bytes | None) -> None:
         self._announcements.apply(key, value)

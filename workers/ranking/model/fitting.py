@@ -77,7 +77,7 @@ def fit(
         DataError: nothing is left to learn from before the validation events.
     """
     draws = np.random.default_rng(settings.seed)
-    most = settings.epochs + settings.finish_epochs
+    most = settings.most_epochs
     past, measured = sequences, {}
     validation = None
     if settings.validation_share:
@@ -134,7 +134,7 @@ def _finish(
     measured: dict[str, float],
 ) -> Fitted:
     draws = np.random.default_rng([settings.seed, 1])
-    most = settings.epochs + settings.finish_epochs
+    most = settings.most_epochs
     reranker = Reranker(towers.shape.width, settings.reranker_hidden, settings.seed)
     stages, counted = TwoStages(towers, reranker), None
     if settings.reranker:

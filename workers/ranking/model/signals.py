@@ -6,18 +6,21 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contracts import EventType
+from streams.contracts.events import RETRACTIONS
 
 Integers = npt.NDArray[np.int64]
 
 RATING_BUCKETS: Final = 5
 EVENT_TYPES: Final = tuple(EventType)
-SIGNALS: Final = RATING_BUCKETS + len(EVENT_TYPES)
-"""Signals are 0 to SIGNALS - 1: the rating buckets, worst first, then the event types in their order."""
+SIGNALS: Final = RATING_BUCKETS + len(EVENT_TYPES) - len(RETRACTIONS)
+"""Signals are 0 to SIGNALS - 1: the rating buckets, worst first, then the event types in their order.
+
+Retractions, the last types, are in no history."""
 
 NO_GAP: Final = 0
 """The gap of the oldest event of a history: what came before it is not known."""
 
-_SILENT: Final = frozenset({EventType.IMPRESSION, EventType.SEARCH})
+_SILENT: Final = frozenset({EventType.IMPRESSION, EventType.SEARCH}) | RETRACTIONS
 _RATING: Final = EVENT_TYPES.index(EventType.RATING)
 _SECOND, _HOUR, _DAY = 1_000, 3_600_000, 86_400_000
 _GAP_EDGES_MS: Final = np.array(

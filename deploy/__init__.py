@@ -1,0 +1,1 @@
+"""What it takes to run Headrace somewhere; `deploy.grafana` writes the dashboards."""

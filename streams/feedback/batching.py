@@ -1,0 +1,106 @@
+"""The agents' loop: what a stream holds is handled together, then acknowledged.
+
+Not `take()`, which acknowledges a batch whose body raised: here nothing is acknowledged but what was handled.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from faust.types import EventT
+
+from streams.contracts import Record
+from streams.feedback import metrics
+
+_LINGER_SECONDS = 0.05
+Failed = Callable[[BaseException], None]
+
+
+class Handler(Protocol):
+    """What one agent does with its records."""
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """Topics to read."""
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        """Make what these records cause permanent, or raise."""
+
+    def recovered(self, partitions: frozenset[int]) -> None:
+        """Take the table as it is after a rebalance; `partitions` are all that are owned now."""
+
+
+class Batching:
+    """Feeds one handler.
+
+    Args:
+        most: records of one batch, at most.
+        failed: told of an exception that the handler did not expect; nothing is handled afterwards, and nothing
+            more acknowledged.
+
+    Attributes:
+        newest: (topic, partition) -> offset and CreateTime (milliseconds since the epoch) of the newest handled
+            record.
+    """
+
+    def __init__(self, handler: Handler, most: int, failed: Failed) -> None:
+        self._handler = handler
+        self._most = most
+        self._failed = failed
+        self._waiting: list[EventT[Any]] = []
+        self._busy = asyncio.Lock()
+        self.newest: dict[tuple[str, int], tuple[int, int]] = {}
+
+    async def agent(self, stream: Any) -> None:
+        """Handle a stream for ever; the body of a Faust agent."""
+        linger = asyncio.ensure_future(self._lingering())
+        queue = stream.channel.queue
+        try:
+            async for event in stream.noack().events():
+                self._waiting.append(event)
+                # While there is more, a larger batch costs less; when there is none, waiting brings nothing.
+                if len(self._waiting) >= self._most or queue.empty():
+                    await self._handle()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self._failed(error)
+            await asyncio.Event().wait()  # an agent that ends would be started again
+        finally:
+            linger.cancel()
+
+    async def _lingering(self) -> None:
+        """Handle what was left over: a rebalance empties the stream between the look at it and the next record."""
+        try:
+            while True:
+                await asyncio.sleep(_LINGER_SECONDS)
+                if self._waiting:
+                    await self._handle()
+        except Exception as error:
+            self._failed(error)
+
+    async def _handle(self) -> None:
+        async with self._busy:
+            events, self._waiting = self._waiting, []
+            if not events:
+                return
+            records = [_record(event) for event in events]
+            await self._handler.handle(records)
+            for event, record in zip(events, records, strict=True):
+                event.ack()
+                metrics.MESSAGES.labels(record.topic).inc()
+                self.newest[record.topic, record.partition] = (record.offset, record.timestamp_ms)
+
+
+def _record(event: EventT[Any]) -> Record:
+    message = event.message
+    headers: Any = message.headers or ()
+    return Record(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        timestamp_ms=int(message.timestamp * 1000),
+        key=message.key,
+        value=message.value,
+        headers=tuple(headers.items()) if isinstance(headers, dict) else tuple(headers),
+    )

@@ -1,0 +1,1 @@
+"""Forgetting users, and knowing them only by a keyed pseudonym."""

@@ -1,0 +1,123 @@
+"""One batch of the state worker: each user's state is decoded once, changed by all their events, encoded once."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from streams import metrics
+from streams.codec import encode_msgpack
+from streams.contracts import Erasure, Output
+from streams.errors import DataError
+from streams.privacy.receipts import ERASURE_HEADER, receipt, receipt_record
+from streams.state.draft import Draft, thaw
+from streams.state.feedback import Feedback
+from streams.state.fold import Arrival, apply
+from streams.state.rules import Rules
+from streams.store import PartitionStore
+from streams.topics import USER_STATE
+
+
+class Work:
+    """A user of the batch.
+
+    Attributes:
+        draft: None where nothing is known of them (any more).
+        arrivals: events that the draft does not hold yet.
+        changed: whether the stored state must be written again.
+    """
+
+    __slots__ = ("arrivals", "changed", "draft", "partition", "user_id")
+
+    def __init__(self, user_id: str, partition: int, draft: Draft | None) -> None:
+        self.user_id = user_id
+        self.partition = partition
+        self.draft = draft
+        self.arrivals: list[Arrival] = []
+        self.changed = False
+
+
+class Batch:
+    """Gathers the records of one batch by user, and says what to write.
+
+    Args:
+        store: of the owned partitions; `outputs` brings it up to date.
+        feedback: takes the accepted events that name an item, or None.
+
+    Attributes:
+        users: by key, in the order in which the batch met them.
+    """
+
+    def __init__(self, store: PartitionStore, rules: Rules, feedback: Feedback | None) -> None:
+        self.users: dict[bytes, Work] = {}
+        self._store = store
+        self._rules = rules
+        self._feedback = feedback
+        self._erased: list[Output] = []
+        self._repeats = 0
+
+    def known(self, user_id: str, key: bytes, partition: int) -> Work | None:
+        """Return a user whom the store knows on this partition, from now on part of the batch.
+
+        Raises:
+            DataError: the stored state is of another layout, or damaged.
+        """
+        value = self._store.get(partition, key)
+        if value is None:
+            return None
+        try:
+            draft = thaw(value)
+        except msgspec.DecodeError as error:
+            raise DataError(
+                f"A state in {USER_STATE}-{partition} cannot be read: {error}.",
+                f"make states of another version again: delete {USER_STATE} and the state worker's offsets.",
+            ) from None
+        draft.caused_by.clear()
+        work = self.users[key] = Work(user_id, partition, draft)
+        return work
+
+    def unknown(self, user_id: str, key: bytes, partition: int) -> Work:
+        """Return a user of whom nothing is known, from now on part of the batch."""
+        work = self.users[key] = Work(user_id, partition, None)
+        return work
+
+    def erase(self, work: Work, key: bytes, erasure: Erasure, now: datetime) -> None:
+        """Forget the user; what they do from here on starts from nothing."""
+        self._fold(work, key)
+        work.draft, work.changed = None, True
+        headers = ((ERASURE_HEADER, erasure.erasure_id.encode()),)
+        message = receipt("state", erasure.erasure_id, work.user_id, [USER_STATE], now)
+        self._erased += [
+            Output(USER_STATE, work.partition, key, None, headers),
+            receipt_record(work.partition, message),
+        ]
+        if self._feedback is not None:
+            self._feedback.erased(work.partition, key, headers)
+        metrics.ERASED.inc()
+
+    def outputs(self) -> Iterator[Output]:
+        """Fold, store and yield each state that changed; null states before the ones that came after them."""
+        yield from self._erased
+        for key, work in self.users.items():
+            self._fold(work, key)
+            if work.changed:
+                value = None if work.draft is None else encode_msgpack(work.draft)
+                self._store.put(work.partition, key, value)
+                if value is not None:
+                    yield Output(USER_STATE, work.partition, key, value)
+        if self._feedback is not None:
+            yield from self._feedback.outputs()
+        metrics.DUPLICATES.inc(self._repeats)
+
+    def _fold(self, work: Work, key: bytes) -> None:
+        if not work.arrivals:
+            return
+        if work.draft is None:
+            work.draft = Draft.of_nothing(work.user_id, work.partition)
+        accepted = apply(work.draft, work.arrivals, self._rules)
+        self._repeats += len(work.arrivals) - len(accepted)
+        work.arrivals = []
+        if accepted:
+            work.changed = True
+            if self._feedback is not None:
+                self._feedback.add(accepted, work.user_id, key)

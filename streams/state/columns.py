@@ -1,0 +1,135 @@
+"""The packed columns of a draft: insert, take out, let fall. See `UserState` for what each holds."""
+
+from bisect import bisect_right
+from collections.abc import Container
+
+from streams.contracts import Event, EventType
+from streams.contracts.users import END, RATING, SESSION, TIME
+from streams.state.draft import Draft
+from streams.state.rules import Rules
+
+_RATING = EventType.RATING.code
+_HASH_BYTES = 8
+
+
+def repeated(recent: bytearray, event_hash: bytes, window_bytes: int) -> bool:
+    """Return whether an event's hash is one of those in the last `window_bytes` of `recent`."""
+    at = recent.find(event_hash, max(0, len(recent) - window_bytes))
+    while at >= 0 and at % _HASH_BYTES:  # the end of one and the beginning of the next
+        at = recent.find(event_hash, at + 1)
+    return at >= 0
+
+
+def insert(draft: Draft, event: Event, item: bytes, time_ms: int, mark: int) -> None:
+    """Add an interaction behind all that are not later than it.
+
+    Args:
+        item: its id, which ends with `END`.
+        mark: of its session.
+    """
+    kind = event.event_type.code
+    row, at = len(draft.type_column), len(draft.item_column)
+    if row and _time_at(draft, row - 1) > time_ms:
+        row = bisect_right([time for (time,) in TIME.iter_unpack(draft.time_column)], time_ms)
+        at = _item_at(draft.item_column, row)
+    draft.item_column[at:at] = item
+    draft.time_column[row * TIME.size : row * TIME.size] = TIME.pack(time_ms)
+    draft.session_column[row * SESSION.size : row * SESSION.size] = SESSION.pack(mark)
+    if kind == _RATING:
+        at = draft.type_column[:row].count(_RATING) * RATING.size
+        draft.rating_column[at:at] = RATING.pack(event.value)
+    draft.type_column.insert(row, kind)
+
+
+def retract(draft: Draft, item: bytes, time_ms: int, decisions: Container[int]) -> bool:
+    """Take the older decision on an item out; return False when the one that stands is newer than `time_ms`."""
+    if draft.item_column.find(item) < 0:  # finds the ends of other ids too, and misses none
+        return True
+    ids = draft.item_column.split(END)
+    for row, kind in enumerate(draft.type_column):
+        if kind in decisions and ids[row] == item[:-1]:
+            if _time_at(draft, row) > time_ms:
+                return False
+            _take_out(draft, row)
+            return True
+    return True
+
+
+def settle(draft: Draft, rules: Rules) -> None:
+    """Let what is too much, or lies behind the horizon, fall from the history to the seen items.
+
+    Called after one event or after many that came in order: the same interactions fall, in the same order.
+    """
+    fall = len(draft.type_column) - rules.history_length
+    if rules.horizon_ms is not None:
+        fall = max(fall, _expired(draft, rules.forward_jump_ms, rules.horizon_ms))
+    if fall > 0:
+        _let_fall(draft, fall, rules)
+    while len(draft.item_column) > rules.id_bytes:
+        _let_fall(draft, 1, rules)
+
+
+def stream_time_ms(draft: Draft, forward_jump_ms: int) -> int:
+    """Return the user's stream time: no single event moves it further than the jump beyond all others."""
+    if draft.second_event_time_ms < 0:
+        return draft.last_event_time_ms
+    return min(draft.last_event_time_ms, draft.second_event_time_ms + forward_jump_ms)
+
+
+def _expired(draft: Draft, forward_jump_ms: int, horizon_ms: int) -> int:
+    times = [time for (time,) in TIME.iter_unpack(draft.time_column)]
+    return bisect_right(times, stream_time_ms(draft, forward_jump_ms) - horizon_ms - 1)
+
+
+def _let_fall(draft: Draft, count: int, rules: Rules) -> None:
+    fallen = draft.item_column.split(END, count)[:count]
+    for item in fallen:
+        draft.seen_column += item + END
+        draft.seen_entries += 1
+        if draft.seen_entries > rules.seen_length or len(draft.seen_column) > rules.id_bytes:
+            _forget(draft, rules)
+    del draft.item_column[: sum(map(len, fallen)) + count]
+    del draft.time_column[: count * TIME.size]
+    del draft.session_column[: count * SESSION.size]
+    if draft.rating_column:
+        del draft.rating_column[: draft.type_column[:count].count(_RATING) * RATING.size]
+    del draft.type_column[:count]
+
+
+def _take_out(draft: Draft, row: int) -> None:
+    start = _item_at(draft.item_column, row)
+    del draft.item_column[start : draft.item_column.index(END, start) + 1]
+    del draft.time_column[row * TIME.size : (row + 1) * TIME.size]
+    del draft.session_column[row * SESSION.size : (row + 1) * SESSION.size]
+    if draft.type_column[row] == _RATING:
+        at = draft.type_column[:row].count(_RATING) * RATING.size
+        del draft.rating_column[at : at + RATING.size]
+    del draft.type_column[row]
+
+
+def _time_at(draft: Draft, row: int) -> int:
+    found: int = TIME.unpack_from(draft.time_column, row * TIME.size)[0]
+    return found
+
+
+def _item_at(items: bytearray, row: int) -> int:
+    """Return where the id of a row begins."""
+    at = 0
+    for _ in range(row):
+        at = items.index(END, at) + 1
+    return at
+
+
+def _forget(draft: Draft, rules: Rules) -> None:
+    """Leave each seen item once, and where that is not enough, three quarters of the limits.
+
+    A quarter at once, because looking for repeats at every event costs more than the rest of the fold.
+    """
+    newest_first = list(dict.fromkeys(reversed(bytes(draft.seen_column).split(END)[:-1])))
+    most, most_bytes = rules.seen_length * 3 // 4, rules.id_bytes * 3 // 4
+    newest_first = newest_first[:most]
+    size = sum(map(len, newest_first)) + len(newest_first)
+    while size > most_bytes:
+        size -= len(newest_first.pop()) + 1
+    draft.seen_column[:] = b"".join(item + END for item in reversed(newest_first))
+    draft.seen_entries = len(newest_first)

@@ -1,0 +1,82 @@
+"""What the feedback app is told: each accepted act on an item, and how often each item was acted on."""
+
+from collections.abc import Iterator, Sequence
+
+from streams.codec import SCHEMA_VERSION, encode_msgpack
+from streams.contracts import EventType, Headers, ItemActivity, Output, Record, Source, UserAction
+from streams.partitioner import owner
+from streams.state.fold import Arrival
+from streams.topics import ITEM_ACTIVITY, USER_ACTIONS
+
+_RATING = EventType.RATING.code
+
+
+def source_of(record: Record) -> Source:
+    """Return the place of a record in the log."""
+    return Source(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        create_time_ms=record.timestamp_ms,
+    )
+
+
+class Feedback:
+    """Gathers the accepted events of one batch that name an item.
+
+    Args:
+        partitions: of `item.activity.v1`.
+    """
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._actions: list[Output] = []
+        self._items: dict[str, tuple[dict[int, int], list[int], list[Record]]] = {}
+
+    def add(self, accepted: Sequence[Arrival], user_id: str, key: bytes) -> None:
+        """Take in accepted events of one user.
+
+        Args:
+            user_id: as the internal topics have it; `key` is the same in bytes.
+        """
+        for record, event, time_ms in accepted:
+            item_id = event.item_id
+            if item_id is None:
+                continue
+            code = event.event_type.code
+            action = UserAction(
+                SCHEMA_VERSION,
+                user_id,
+                event.event_id,
+                code,
+                item_id,
+                time_ms,
+                event.value if code == _RATING else None,
+                event.recommendation_id,
+                source_of(record),
+            )
+            self._actions.append(Output(USER_ACTIONS, record.partition, key, encode_msgpack(action)))
+            held = self._items.get(item_id)
+            if held is None:
+                self._items[item_id] = ({code: 1}, [time_ms], [record])
+                continue
+            counts, newest_ms, records = held
+            counts[code] = counts.get(code, 0) + 1
+            newest_ms[0] = max(newest_ms[0], time_ms)
+            records[0] = record
+
+    def erased(self, partition: int, key: bytes, headers: Headers) -> None:
+        """Say that what was told of the user so far is to be forgotten.
+
+        The feedback app hears of it from the null slate too. But it reads slates and actions in any order, and of
+        the actions from before the erasure only this null says that they are from before it.
+        """
+        self._actions.append(Output(USER_ACTIONS, partition, key, None, headers))
+
+    def outputs(self) -> Iterator[Output]:
+        """Yield the records of the batch: actions on the source's partition, counts on the item's own."""
+        yield from self._actions
+        for item_id, (counts, (newest_ms,), (record,)) in self._items.items():
+            key = item_id.encode()
+            message = ItemActivity(SCHEMA_VERSION, item_id, counts, newest_ms, source_of(record))
+            yield Output(ITEM_ACTIVITY, owner(key, self._partitions), key, encode_msgpack(message))

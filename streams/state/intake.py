@@ -1,0 +1,61 @@
+"""From the bytes of a record to an event or an erasure, or to the reason why it holds neither."""
+
+import msgspec
+
+from streams.clock import to_ms
+from streams.codec import decode_erasure, decode_event
+from streams.contracts import Erasure, Event, EventType, Record, Rejected
+from streams.settings.state import StateSettings
+from streams.state.fold import Arrival
+from streams.state.ownership import stray
+from streams.topics import ERASURES, REKEYED
+
+Message = Arrival | tuple[Record, Erasure, int]
+"""A record, what it says, and the event's time (milliseconds since the epoch; 0 for an erasure)."""
+
+_RATING = EventType.RATING
+
+
+class Intake:
+    """Decodes the records of the state worker's sources.
+
+    Args:
+        partitions: of every user-keyed topic.
+    """
+
+    def __init__(self, settings: StateSettings, partitions: int) -> None:
+        self._partitions = partitions
+        self._event_bytes = settings.event_bytes
+        self._forward_jump_ms = int(settings.forward_jump_seconds * 1000)
+        self._scale = settings.rating_scale
+
+    def decode(self, record: Record) -> Message | Rejected:
+        """Return what the record says, or why it says nothing. Raises nothing."""
+        value = record.value
+        if value is None:
+            return Rejected(record, "empty", f"a record of {record.topic} needs a value")
+        if len(value) > self._event_bytes:
+            detail = f"{len(value)} bytes are more than state.event_bytes, {self._event_bytes}"
+            return Rejected(record, "oversize", detail)
+        try:
+            if record.topic == ERASURES:
+                return record, decode_erasure(value), 0
+            event = decode_event(value)
+        except msgspec.ValidationError as error:
+            return Rejected(record, "invalid", str(error))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Rejected(record, "malformed", str(error))
+        time_ms = to_ms(event.event_time)
+        return self._refused(record, event, time_ms) or (record, event, time_ms)
+
+    def _refused(self, record: Record, event: Event, time_ms: int) -> Rejected | None:
+        if 0 < record.timestamp_ms < time_ms - self._forward_jump_ms:
+            detail = "event_time lies further ahead of the record's CreateTime than state.forward_jump_seconds"
+            return Rejected(record, "ahead", detail)
+        scale = self._scale
+        if event.event_type is _RATING and not scale.low <= (event.value or 0.0) <= scale.high:
+            detail = f"value {event.value:g} lies outside the scale {scale.low:g} to {scale.high:g}"
+            return Rejected(record, "out_of_scale", detail)
+        if record.topic == REKEYED and stray(record, event.user_id.encode(), self._partitions):
+            return Rejected(record, "misplaced", "a record that was passed on lies at its user's place")
+        return None

@@ -1,0 +1,44 @@
+"""Records that came to the wrong partition, or under no or another key, on their one way to their user's owner."""
+
+from typing import Final
+
+import msgspec
+
+from streams import metrics
+from streams.codec import encode_json
+from streams.contracts import Erasure, Event, Output, Record
+from streams.partitioner import owner
+from streams.topics import ERASURES, REKEYED
+
+ORIGIN_HEADER: Final = "headrace.origin"
+"""Topic, partition and offset that a record was passed on from."""
+
+
+def stray(record: Record, key: bytes, partitions: int) -> bool:
+    """Return whether a record is not where murmur2 puts its user, or not under the user's key."""
+    return record.key != key or owner(key, partitions) != record.partition
+
+
+def passed_on(record: Record, message: Event | Erasure, key: bytes, home: int, pseudonym: str | None) -> Output:
+    """Return the record for its owner: value, headers and CreateTime untouched, one header more.
+
+    Args:
+        key: the user's id in bytes.
+        home: the partition that owns it.
+        pseudonym: the id to write in place of the user's own; the value is then written anew, without
+            `anonymous_id` and fields that the contract does not know.
+    """
+    reason = "pseudonym" if pseudonym is not None else _reason(record, key)
+    metrics.REKEYED.labels(reason).inc()
+    value = record.value
+    if pseudonym is not None and isinstance(message, Event):
+        value = encode_json(msgspec.structs.replace(message, user_id=pseudonym, anonymous_id=None))
+    origin = f"{record.topic}/{record.partition}/{record.offset}".encode()
+    topic = ERASURES if isinstance(message, Erasure) else REKEYED
+    return Output(topic, home, key, value, (*record.headers, (ORIGIN_HEADER, origin)), record.timestamp_ms)
+
+
+def _reason(record: Record, key: bytes) -> str:
+    if record.key is None:
+        return "keyless"
+    return "mis_keyed" if record.key != key else "foreign_partitioner"

@@ -1,0 +1,208 @@
+"""Exactly once: outputs and offsets of a batch become visible together, in one Kafka transaction, or not at all.
+
+A batch on the broker:
+
+1. `begin`: local; the broker hears of it with the first record;
+2. `write`: records are queued and sent;
+3. `commit`: the offsets are sent into the transaction, with the group's generation: a worker that has lost its
+   partitions without knowing is refused here;
+4. and the transaction is committed, which first waits for every record.
+
+What an error asks for stands in `streams/remedies.py`. The `transactional.id` is the worker's stable identity, so
+that a restarted worker aborts what it left open instead of blocking every reader until the timeout.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from streams import metrics
+from streams.arrivals import place_of
+from streams.clock import monotonic_seconds
+from streams.contracts import Output
+from streams.delivery import Abandoned, Unknown
+from streams.errors import BrokerError, Fatal, Transient
+from streams.remedies import Remedy, row_of
+from streams.transform import Ends
+
+_log = structlog.get_logger()
+_CALL_SECONDS = 5.0
+_TWIN_REPLACEMENTS = 5
+_TWIN_SECONDS = 60.0
+
+
+class _Lost(Exception):
+    """The producer was replaced."""
+
+
+class TransactionalDelivery:
+    """One transaction a batch.
+
+    Args:
+        consumer: whose group's offsets are sent.
+        make_producer: returns a new producer, always with the same `transactional.id`.
+        timeout_seconds: an answer that is retried for longer ends the worker.
+
+    Raises:
+        Transient: the broker does not answer.
+        Fatal: it refuses transactions.
+    """
+
+    def __init__(self, consumer: Consumer, make_producer: Callable[[], Producer], timeout_seconds: float) -> None:
+        self._consumer = consumer
+        self._make_producer = make_producer
+        self._timeout_seconds = timeout_seconds
+        self._replaced_at: list[float] = []
+        self._counts: dict[str, int] = {}
+        self._ends: dict[tuple[str, int], int] = {}
+        self._producer = self._made()
+
+    @property
+    def ends(self) -> Ends:
+        """Where the records of the last committed batch end."""
+        return self._ends
+
+    def begin(self) -> None:
+        """Do step 1."""
+        self._counts.clear()
+        self._ends = {}
+        self._do(self._producer.begin_transaction)
+
+    def write(self, outputs: Iterable[Output]) -> None:
+        """Do step 2."""
+        by_topic: dict[str, list[Output]] = {}
+        for output in outputs:
+            by_topic.setdefault(output.topic, []).append(output)
+        for topic, records in by_topic.items():
+            self._counts[topic] = self._counts.get(topic, 0) + len(records)
+            self._do(partial(self._queue, topic, records))
+
+    def wait(self) -> None:
+        """Do nothing: the commit waits for the records, and sending the offsets need not."""
+
+    def commit(self, offsets: Sequence[TopicPartition]) -> None:
+        """Do steps 3 and 4."""
+        if offsets:
+            group = self._consumer.consumer_group_metadata()
+            self._do(lambda: self._producer.send_offsets_to_transaction(list(offsets), group, _CALL_SECONDS))
+        try:
+            self._do(lambda: self._producer.commit_transaction(_CALL_SECONDS), committing=True)
+        except _Lost as lost:
+            raise Unknown(str(lost)) from None
+        for topic, count in self._counts.items():
+            metrics.OUTPUTS.labels(topic).inc(count)
+
+    def _do(self, call: Callable[[], Any], committing: bool = False) -> None:
+        """Call until it succeeds or the table says otherwise."""
+        deadline = monotonic_seconds() + self._timeout_seconds
+        while True:
+            try:
+                call()
+                return
+            except KafkaException as failure:
+                error = failure.args[0]
+            row = row_of(error)
+            match row.remedy:
+                case Remedy.RETRY if monotonic_seconds() < deadline:
+                    _log.warning("transaction: again", error=error.str(), why=row.why)
+                case Remedy.RETRY:
+                    raise Transient(f"the broker has not answered for {self._timeout_seconds:g} s: {error.str()}")
+                case Remedy.ABORT:
+                    self._abort(error)
+                case Remedy.REPLACE:
+                    self._replace(error, row.why)
+                    lost = f"{row.why}: {error.str()}"
+                    raise _Lost(lost) if committing else Abandoned(lost)
+                case Remedy.END:
+                    raise _ended(error, row.why)
+
+    def _abort(self, cause: KafkaError) -> None:
+        self._producer.purge()
+        with suppress(Abandoned):  # replaced on the way, which aborts as well
+            self._do(lambda: self._producer.abort_transaction(_CALL_SECONDS))
+        raise Abandoned(f"the broker refused the batch: {cause.str()}")
+
+    def _replace(self, cause: KafkaError, why: str) -> None:
+        metrics.PRODUCERS_REPLACED.inc()
+        _log.warning("producer replaced", error=cause.str(), why=why)
+        now = monotonic_seconds()
+        self._replaced_at = [at for at in self._replaced_at if now - at < _TWIN_SECONDS] + [now]
+        if len(self._replaced_at) > _TWIN_REPLACEMENTS:
+            raise _ended(cause, why)
+        self._producer.purge()
+        self._producer = self._made()
+
+    def _made(self) -> Producer:
+        producer = self._make_producer()
+        deadline = monotonic_seconds() + self._timeout_seconds
+        while True:
+            try:
+                producer.init_transactions(_CALL_SECONDS)
+                return producer
+            except KafkaException as failure:
+                error = failure.args[0]
+            row = row_of(error)
+            if row.remedy is not Remedy.RETRY:
+                raise _ended(error, row.why)
+            if monotonic_seconds() > deadline:
+                raise Transient(f"the broker starts no transaction: {error.str()}")
+
+    def _queue(self, topic: str, records: Sequence[Output]) -> None:
+        # produce_batch takes neither headers nor timestamps, and costs half of produce.
+        if any(record.headers or record.timestamp_ms for record in records):
+            for record in records:
+                self._queue_one(record)
+            return
+        lasts = tuple({record.partition: record for record in records}.values())
+        last_ids = {id(record) for record in lasts}
+        waiting: list[dict[str, Any]] = [
+            {"value": record.value, "key": record.key, "partition": record.partition}
+            for record in records
+            if id(record) not in last_ids
+        ]
+        while waiting and self._producer.produce_batch(topic, waiting) < len(waiting):
+            waiting = [record for record in waiting if _is_left(record)]
+            self._producer.poll(0.05)
+        # The last of each partition tells where the batch ends.
+        for record in lasts:
+            self._queue_one(record)
+
+    def _queue_one(self, record: Output) -> None:
+        while True:
+            try:
+                return self._producer.produce(
+                    record.topic,
+                    value=record.value,
+                    key=record.key,
+                    partition=record.partition,
+                    headers=list(record.headers),
+                    timestamp=record.timestamp_ms,
+                    on_delivery=self._delivered,
+                )
+            except BufferError:
+                self._producer.poll(0.05)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            topic, partition, offset = place_of(message)
+            self._ends[topic, partition] = offset + 1
+
+
+def _is_left(record: dict[str, Any]) -> bool:
+    """Return whether a record of `produce_batch` was not queued; raises what is not cured by waiting."""
+    error: KafkaError | None = record.pop("_error", None)
+    if error is not None and error.code() != KafkaError._QUEUE_FULL:
+        raise KafkaException(error)
+    return error is not None
+
+
+def _ended(error: KafkaError, why: str) -> Fatal:
+    return BrokerError(
+        f"This worker's transactions cannot go on: {why} ({error.str()}).",
+        "give every running worker of one kind its own `instance` (HEADRACE_INSTANCE), "
+        "or correct the broker's permissions and limits.",
+    )

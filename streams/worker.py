@@ -1,0 +1,74 @@
+"""Makes a worker's loop from its settings: who it is, how it reads, how it delivers."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer
+
+from streams.delivery import AtLeastOnce, Delivery
+from streams.errors import SettingError
+from streams.kafka import consumer, is_embedded, producer, transactional_producer
+from streams.loop import Loop
+from streams.ownership import Partitions
+from streams.settings import Settings
+from streams.transactions import TransactionalDelivery
+from streams.transform import Transform
+
+_log = structlog.get_logger()
+
+
+def worker_loop(
+    name: str,
+    transform: Transform[Any],
+    settings: Settings,
+    on_change: Callable[[Partitions], None] = lambda _: None,
+) -> Loop[Any]:
+    """Return the loop of the worker `name`; it subscribes at once.
+
+    Raises:
+        SettingError: `loop.delivery` asks for what the broker cannot do.
+        BrokerError: no broker answers, or it refuses transactions.
+        Transient: the broker starts no transaction in time.
+    """
+    embedded = is_embedded(settings)
+    group = group_of(name, settings)
+    # A static member comes back after a restart without a rebalance; the embedded broker has none.
+    static = {} if embedded else {"group_instance_id": identity(name, settings)}
+    reader = consumer(settings, group, enable_partition_eof=False, **static)
+    try:
+        delivery = delivery_of(name, settings, reader, embedded)
+    except BaseException:
+        reader.close()
+        raise
+    return Loop(transform, reader, group, delivery, settings, on_change=on_change)
+
+
+def group_of(name: str, settings: Settings) -> str:
+    """Return the consumer group of a kind of worker."""
+    return f"{settings.kafka.group_prefix}.{name}"
+
+
+def identity(name: str, settings: Settings) -> str:
+    """Return what a worker is known by to the broker, before and after a restart."""
+    return f"{group_of(name, settings)}.{settings.instance}"
+
+
+def delivery_of(name: str, settings: Settings, reader: Consumer, embedded: bool) -> Delivery:
+    """Return the delivery that `loop.delivery` asks for; raises as `worker_loop` does."""
+    wanted = settings.loop.delivery
+    if embedded and wanted == "exactly_once":
+        raise SettingError(
+            "Setting loop.delivery is exactly_once, and the embedded broker keeps no promise about transactions.",
+            "use Apache Kafka, or set HEADRACE_LOOP__DELIVERY to auto or at_least_once.",
+        )
+    timeout_seconds = settings.loop.delivery_timeout_seconds
+    if embedded or wanted == "at_least_once":
+        _log.info("delivery", guarantee="at least once")
+        return AtLeastOnce(reader, producer(settings), timeout_seconds)
+    transactional_id = identity(name, settings)
+    _log.info("delivery", guarantee="exactly once", transactional_id=transactional_id)
+    return TransactionalDelivery(
+        reader, partial(transactional_producer, settings, transactional_id), timeout_seconds
+    )

@@ -1,0 +1,166 @@
+"""What rises is proposed, and counts for users of whom nothing is known."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from streams.contracts import EventType, ItemTrend, ItemVector
+from streams.settings.ranking import RankingSettings
+from workers.ranking.candidates import Query, union
+from workers.ranking.catalogue import Catalogue
+from workers.ranking.generation import Generation
+from workers.ranking.reasons import reasons
+from workers.ranking.scoring import score
+from workers.ranking.sources import SOURCES, trending
+from workers.ranking.trends import Trends
+
+HOUR_MS = 3_600_000
+NOW_MS = 1_000 * HOUR_MS
+CLICK = EventType.CLICK
+TRENDING = next(number for number, source in enumerate(SOURCES) if source.name == "trending")
+
+
+def trend(item: str, hour: float, day: float, week: float, kind: EventType = CLICK, ms: int = NOW_MS) -> ItemTrend:
+    return ItemTrend(1, item, ms, {list(EventType).index(kind): (hour, day, week)}, 0)
+
+
+def catalogue(*items: str) -> Catalogue:
+    made = Catalogue()
+    for item in items:
+        made.put(vector(item))
+    return made
+
+
+def vector(item: str) -> ItemVector:
+    return ItemVector(1, item, np.ones(2, "<f4").tobytes(), bytes(16), item, (), None, True, None)
+
+
+def world(trends: Trends, *items: str) -> Generation:
+    held = catalogue(*items)
+    size = len(held.available)
+    return cast(
+        Generation,
+        SimpleNamespace(
+            catalogue=held,
+            trends=trends,
+            popularity=np.zeros(size, np.float32),
+            item_matrix=np.ones((size, 2), np.float32),
+        ),
+    )
+
+
+def stranger(*seen: int) -> Query:
+    return Query(cast(Any, None), np.zeros(0, np.int64), np.array(seen, np.int64), None)
+
+
+def names(found: Generation, rows: Any) -> list[str]:
+    return [found.catalogue[row].item_id for row in rows]
+
+
+def test_what_outruns_its_own_week_rises_and_what_is_always_popular_does_not() -> None:
+    trends = Trends()
+    trends.put("steady", trend("steady", 4, 100, 700))
+    trends.put("fading", trend("fading", 0, 10, 700))
+    trends.put("rising", trend("rising", 20, 60, 80))
+    trends.put("new", trend("new", 5, 5, 5))
+    here = world(trends, "steady", "fading", "rising", "new")
+    assert names(here, trends.rising(here.catalogue)) == ["rising", "new", "steady"]
+
+
+def test_impressions_searches_and_dislikes_make_nothing_rise() -> None:
+    trends = Trends()
+    for kind in (EventType.IMPRESSION, EventType.SEARCH, EventType.DISLIKE):
+        trends.put(kind, trend(kind, 9, 9, 9, kind))
+    here = world(trends, *(kind.value for kind in (EventType.IMPRESSION, EventType.SEARCH, EventType.DISLIKE)))
+    assert not len(trends.rising(here.catalogue))
+    assert trends.weekly(here.catalogue, np.arange(3)).tolist() == [0, 0, 0]
+
+
+def test_older_counts_are_decayed_to_the_newest_of_all() -> None:
+    trends = Trends()
+    trends.put("old", trend("old", 0, 0, 10, ms=NOW_MS - 168 * HOUR_MS))
+    trends.put("new", trend("new", 0, 0, 10))
+    here = world(trends, "old", "new", "unknown")
+    found = trends.weekly(here.catalogue, np.arange(3))
+    assert found.tolist() == pytest.approx([10 / np.e, 10, 0], rel=1e-6)
+
+
+def test_a_trend_that_is_withdrawn_or_made_anew_replaces_the_one_before() -> None:
+    trends = Trends()
+    here = world(trends, "a")
+    for value, weekly in ((3.0, 3.0), (5.0, 5.0)):
+        trends.put("a", trend("a", 0, value, value))
+        assert trends.weekly(here.catalogue, np.arange(1)).tolist() == [weekly]
+    trends.put("a", None)
+    assert trends.weekly(here.catalogue, np.arange(1)).tolist() == [0]
+
+
+def test_the_ranking_of_what_rises_is_made_once_a_second_and_only_when_something_came() -> None:
+    now = [0.0]
+    trends = Trends(lambda: now[0])
+    here = world(trends, "a", "b")
+    trends.put("a", trend("a", 1, 1, 1))
+    first = trends.rising(here.catalogue)
+    trends.put("b", trend("b", 9, 9, 9))
+    assert trends.rising(here.catalogue) is first
+    now[0] = 1.0
+    second = trends.rising(here.catalogue)
+    assert names(here, second) == ["b", "a"]
+    now[0] = 9.0
+    assert trends.rising(here.catalogue) is second
+
+
+def test_an_item_that_joins_the_catalogue_after_its_trend_may_rise() -> None:
+    now = [0.0]
+    trends = Trends(lambda: now[0])
+    here = world(trends, "a")
+    trends.put("late", trend("late", 5, 5, 5))
+    assert not len(trends.rising(here.catalogue))
+    here.catalogue.put(vector("late"))
+    now[0] = 2.0
+    assert names(here, trends.rising(here.catalogue)) == ["late"]
+
+
+def test_more_items_than_first_reserved_keep_their_trends() -> None:
+    trends = Trends()
+    ids = [f"i{number}" for number in range(3_000)]
+    for number, item in enumerate(ids):
+        trends.put(item, trend(item, 0, number, number))
+    here = world(trends, *ids)
+    assert trends.weekly(here.catalogue, np.array([0, 1, 2_999])).tolist() == [0, 1, 2_999]
+
+
+def test_a_user_is_proposed_what_rises_but_was_not_seen_and_can_be_had() -> None:
+    trends = Trends()
+    for item, count in (("a", 9), ("b", 8), ("c", 7), ("d", 6)):
+        trends.put(item, trend(item, count, count, count))
+    here = world(trends, "a", "b", "c", "d")
+    here.catalogue.available[1] = False
+    settings = RankingSettings(trending_candidates=2)
+    fresh, knows_a = trending([stranger(), stranger(0)], here, settings)
+    assert (names(here, fresh), names(here, knows_a)) == (["a", "c"], ["c", "d"])
+
+
+def test_without_trends_the_source_proposes_nothing() -> None:
+    here = world(Trends(), "a")
+    (rows,) = trending([stranger()], here, RankingSettings())
+    assert rows.dtype == np.int64
+    assert not len(rows)
+
+
+def test_a_stranger_gets_what_rises_and_is_told_so() -> None:
+    trends = Trends()
+    trends.put("b", trend("b", 9, 9, 9))
+    here = world(trends, "a", "b")
+    here.popularity[0] = 5
+    nobody = stranger()
+    proposals = [np.zeros(0, np.int64) for _ in SOURCES]
+    proposals[TRENDING] = trending([nobody], here, RankingSettings())[0]
+    candidates = union(proposals)
+    scores = score([nobody], [np.array([0, 1])], here)[0]
+    assert scores.dtype == np.float32
+    assert scores.tolist() == pytest.approx([np.log1p(5), np.log1p(9)]), "taken since, and so above the model's"
+    told = reasons(nobody, candidates.rows, candidates.sources, here)
+    assert [[reason.code for reason in why] for why in told] == [["no_history", "trending"]]

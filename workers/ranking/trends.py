@@ -1,0 +1,99 @@
+"""What is done with items lately, from `item.trends.v1`: which of them rise, and how often each was taken."""
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.clock import Clock, monotonic_seconds
+from streams.contracts import EventType, ItemTrend
+from streams.contracts.learning import TREND_HOURS
+from workers.ranking.catalogue import Catalogue, Rows
+
+Counts = npt.NDArray[np.float64]
+_SILENT = {EventType.IMPRESSION, EventType.SEARCH, EventType.DISLIKE}
+_COUNTED = frozenset(code for code, kind in enumerate(EventType) if kind not in _SILENT)
+_HOUR, _DAY, _WEEK = range(len(TREND_HOURS))
+_FIRST_CAPACITY = 1_024
+_RANK_SECONDS = 1.0
+_HOUR_MS = 3_600_000
+_WEEK_DAYS = 7
+
+
+class Trends:
+    """Decayed counts of every item that has any, by the stream time of the newest of them.
+
+    Empty, and asked for nothing, when no feedback worker runs.
+
+    Args:
+        clock: seconds that only grow; the ranking is made anew at most once a second.
+    """
+
+    def __init__(self, clock: Clock = monotonic_seconds) -> None:
+        self._clock = clock
+        self._slots: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._counts: Counts = np.zeros((_FIRST_CAPACITY, len(TREND_HOURS)))
+        self._times_ms = np.zeros(_FIRST_CAPACITY, np.int64)
+        self._rising: tuple[float, tuple[int, int], Rows] | None = None
+        self._applied = 0
+
+    def __len__(self) -> int:
+        """Return the items that are held."""
+        return len(self._ids)
+
+    def put(self, item_id: str, trend: ItemTrend | None) -> None:
+        """Set the trend of an item; None says that nothing is known of it any more."""
+        slot = self._slots.setdefault(item_id, len(self._ids))
+        if slot == len(self._ids):
+            self._ids.append(item_id)
+            self._grow()
+        self._applied += 1
+        self._counts[slot] = 0.0
+        if trend is not None:
+            self._times_ms[slot] = trend.time_ms
+            for kind, counts in trend.counts.items():
+                if kind in _COUNTED:
+                    self._counts[slot] += counts
+
+    def rising(self, catalogue: Catalogue) -> Rows:
+        """Return rows of the catalogue, the most risen first, int64; only those above their own pace.
+
+        The pace of the last day (the last hour counts twice) over the daily pace of the week, in standard
+        deviations of a count that is as large as the week's.
+        """
+        now, known = self._clock(), (self._applied, len(catalogue))
+        if self._rising is not None:
+            made_at, made_of, rows = self._rising
+            if made_of == known or now - made_at < _RANK_SECONDS:
+                return rows
+        counts = self._decayed(np.arange(len(self._ids)))
+        week = counts[:, _WEEK] / _WEEK_DAYS
+        risen = (counts[:, _DAY] + counts[:, _HOUR] - week) / np.sqrt(week + 1)
+        slots = np.flatnonzero(risen > 0)
+        slots = slots[np.argsort(-risen[slots], kind="stable")]
+        rows = catalogue.rows(self._ids[slot] for slot in slots.tolist())
+        self._rising = (now, known, rows)
+        return rows
+
+    def weekly(self, catalogue: Catalogue, rows: Rows) -> npt.NDArray[np.float32]:
+        """Return how often each row was taken lately, with a memory of a week, float32 (len(rows),)."""
+        found = np.zeros(len(rows), np.float32)
+        if not self._ids:
+            return found
+        slots = [self._slots.get(catalogue[row].item_id, -1) for row in rows.tolist()]
+        known = np.flatnonzero(np.asarray(slots, np.int64) >= 0)
+        found[known] = self._decayed(np.asarray(slots, np.int64)[known])[:, _WEEK]
+        return found
+
+    def _decayed(self, slots: Rows) -> Counts:
+        """Return the counts of these slots as they are now, float64 (len(slots), windows)."""
+        if not len(slots):
+            return np.zeros((0, len(TREND_HOURS)))
+        age_hours = (self._times_ms[: len(self._ids)].max() - self._times_ms[slots]) / _HOUR_MS
+        weights: Counts = np.exp(-age_hours[:, None] / np.asarray(TREND_HOURS))
+        return self._counts[slots] * weights
+
+    def _grow(self) -> None:
+        capacity = len(self._times_ms)
+        if len(self._ids) > capacity:
+            self._counts = np.concatenate([self._counts, np.zeros((capacity, len(TREND_HOURS)))])
+            self._times_ms = np.concatenate([self._times_ms, np.zeros(capacity, np.int64)])

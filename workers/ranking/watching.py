@@ -1,0 +1,103 @@
+"""How fresh the slates are, and how good as far as they tell by themselves. Once a batch, not once a candidate."""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.contracts import Record, UserState
+from workers.ranking import metrics
+from workers.ranking.candidates import Slate
+from workers.ranking.generation import Generation
+
+Seconds = npt.NDArray[np.float64]
+
+
+class _Made(NamedTuple):
+    """Slates that were made and are not yet delivered; times in seconds since the epoch."""
+
+    events: Seconds
+    states: Seconds
+    taken_up: float
+    retrieved: float
+    ranked: float
+
+
+class FreshnessWatch:
+    """Follows the slates of a batch from its events to the moment at which they can be read."""
+
+    def __init__(self) -> None:
+        self._made: _Made | None = None
+
+    def made(
+        self,
+        causes: Sequence[tuple[Record, UserState]],
+        taken_up: float,
+        retrieval_seconds: float,
+        ranked: float,
+    ) -> None:
+        """Note the slates of a batch.
+
+        Args:
+            causes: state records and what they hold, one a slate.
+            taken_up: when the batch's turn came, seconds since the epoch.
+            retrieval_seconds: what finding candidates took of the time since.
+            ranked: when the slates were made, seconds since the epoch.
+        """
+        # A record without CreateTime has no age; NaN stays out of the histograms.
+        times = [
+            (state.source.create_time_ms or np.nan, record.timestamp_ms or np.nan) for record, state in causes
+        ]
+        events, states = np.asarray(times, np.float64).reshape(-1, 2).T / 1000
+        self._made = _Made(events, states, taken_up, taken_up + retrieval_seconds, ranked)
+
+    def delivered(self, now: float) -> None:
+        """Report the batch: its slates can be read from `now` on, seconds since the epoch."""
+        made, self._made = self._made, None
+        if made is None or not len(made.events):
+            return
+        moments = (
+            made.events,
+            made.states,
+            *(np.full(len(made.events), at) for at in (made.taken_up, made.retrieved, made.ranked, now)),
+        )
+        metrics.FRESHNESS_SECONDS.observe(np.maximum(now - made.events, 0))
+        for stage, start, end in zip(metrics.STAGES, moments, moments[1:], strict=False):
+            # Two hosts' clocks may differ by milliseconds; no stage takes less than no time.
+            metrics.FRESHNESS_STAGE_SECONDS.observe(np.maximum(end - start, 0), stage)
+
+    def abandoned(self) -> None:
+        """Forget a batch that was taken back."""
+        self._made = None
+
+
+def watch_quality(
+    slates: Sequence[Slate], before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]
+) -> None:
+    """Count repetition and fallbacks.
+
+    Args:
+        slates: of one batch.
+        before: items of the slate that stood before each of them, () where none did.
+        after: items of each of them.
+    """
+    compared = repeated = 0
+    for old, new in zip(before, after, strict=True):
+        if old:
+            compared += len(new)
+            repeated += len(set(old).intersection(new))
+    metrics.SLATE_ITEMS.inc(sum(map(len, after)))
+    metrics.COMPARED_ITEMS.inc(compared)
+    metrics.REPEATED_ITEMS.inc(repeated)
+    metrics.NO_HISTORY.inc(sum(slate.query.vector is None for slate in slates))
+
+
+def watch_popularity(slates: Sequence[Slate], generation: Generation) -> None:
+    """Count the places that went to the most popular hundredth of the items ever chosen, one at least."""
+    rows = np.fromiter(chain.from_iterable(slate.rows.tolist() for slate in slates), np.int64)
+    popular = generation.popular
+    if len(popular) and len(rows):
+        least = generation.popularity[popular[max(1, len(popular) // 100) - 1]]
+        metrics.POPULAR_ITEMS.inc(int((generation.popularity[rows] >= least).sum()))
