@@ -73,6 +73,40 @@ def train(
         DataError: too few usable events.
     """
     sequences, ignored = read_events(interactions, items.item_ids, state.rating_scale)
+    return train_on(
+        sequences,
+        items,
+        settings,
+        state,
+        encoder_id,
+        ignored=ignored,
+        progress=progress,
+        checkpoints=checkpoints,
+        clock=clock,
+    )
+
+
+def train_on(
+    sequences: Sequences,
+    items: ItemTexts,
+    settings: TrainingSettings,
+    state: StateSettings,
+    encoder_id: str,
+    *,
+    ignored: dict[str, int] | None = None,
+    progress: Callable[[Epoch], None] = lambda _: None,
+    checkpoints: Path | None = None,
+    clock: Clock = wall_seconds,
+) -> Bundle:
+    """Return the model trained on `sequences`, whose rows count `items`; all else as in `train`.
+
+    Args:
+        ignored: events that were left out of `sequences`, by reason.
+
+    Raises:
+        DataError: too few events.
+    """
+    ignored = ignored or {}
     times_ms = sequences.events.times_ms
     if len(times_ms) < LEAST_EVENTS:
         raise DataError(
