@@ -15,6 +15,7 @@ _CHUNK_RECORDS = 500
 _FIRST_RECORDS = 100
 _LEAST_RECORDS = 16
 _MOST_GROWTH = 2.0
+_FENCED_WORDS = KafkaError(KafkaError.FENCED_INSTANCE_ID).str()
 
 
 class BatchSize:
@@ -96,12 +97,15 @@ class Batches:
 
     def _check(self, error: KafkaError) -> None:
         code = error.code()
-        if code == KafkaError.FENCED_INSTANCE_ID:
+        # What is fatal to a consumer comes as `_FATAL` with the cause in its words; `fatal()` does not tell.
+        fatal = error.fatal() or code == KafkaError._FATAL
+        if code == KafkaError.FENCED_INSTANCE_ID or (fatal and _FENCED_WORDS in error.str()):
             raise BrokerError(
                 "Another worker of this kind has started with the same instance name, and has taken over.",
-                "give every running worker of one kind its own `instance` (HEADRACE_INSTANCE).",
+                "give every running worker of one kind its own `instance` (HEADRACE_INSTANCE); after a crash of "
+                "the broker there may be no other: start this one again.",
             )
-        if error.fatal():
+        if fatal:
             raise BrokerError(f"The broker refuses this worker: {error.str()}.", "read the broker's log.")
         if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
             # A broker that has just started may not know its topics yet.

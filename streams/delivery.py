@@ -52,6 +52,13 @@ class Delivery(Protocol):
     def commit(self, offsets: Sequence[TopicPartition]) -> None:
         """Close the batch: the next reader of these partitions starts at `offsets`."""
 
+    def settle(self, place: TopicPartition) -> None:
+        """Clear what an earlier batch of this worker may have left unsettled among the group's offsets.
+
+        Args:
+            place: some offset of the group; it is not committed.
+        """
+
     @property
     def ends(self) -> Ends:
         """Where the records of the last committed batch end."""
@@ -119,6 +126,9 @@ class AtLeastOnce:
         for partition in done or ():
             if partition.error is not None:
                 raise _uncommitted(partition.error)
+
+    def settle(self, place: TopicPartition) -> None:
+        """Do nothing: offsets are committed or are not."""
 
     def _queued(self, output: Output) -> bool:
         try:

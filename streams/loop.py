@@ -43,6 +43,7 @@ __all__ = ["Loop", "Transform"]
 M = TypeVar("M")
 _log = structlog.get_logger()
 _AFTER_ABANDON_SECONDS = 0.02
+_RESTORE_POLL_SECONDS = 0.005
 
 
 class Loop(Generic[M]):
@@ -98,8 +99,8 @@ class Loop(Generic[M]):
     def turn(self) -> int:
         """Do steps 1 to 8 once and return how many records were read."""
         if self._ownership.restoring:
-            self._ownership.step()  # 1
-        messages = self._batches.read(0 if self._ownership.restoring else self._poll_seconds)  # 2
+            self._restore()  # 1
+        messages = self._batches.read(self._patience_seconds)  # 2
         active = self._ownership.active
         records = [record_of(message) for message in messages if message.partition() in active]  # 3
         try:
@@ -112,6 +113,20 @@ class Loop(Generic[M]):
             self._ownership.start_over()
         self._lag.measure()
         return len(records)
+
+    def _restore(self) -> None:
+        self._ownership.step()
+        if self._ownership.stalled():
+            try:
+                self._delivery.settle(TopicPartition(self._transform.sources[0], 0, 0))
+            except (Abandoned, Unknown) as why:
+                _log.warning("not settled", why=str(why))
+
+    @property
+    def _patience_seconds(self) -> float:
+        if not self._ownership.restoring:
+            return self._poll_seconds
+        return 0 if self._ownership.reading else _RESTORE_POLL_SECONDS
 
     def _handle(self, records: Sequence[Record]) -> None:
         started = monotonic_seconds()

@@ -52,9 +52,12 @@ ABANDONED = Counter("headrace_streams_abandoned_batches_total", "Batches that we
 PRODUCERS_REPLACED = Counter(
     "headrace_streams_replaced_producers_total", "Transactional producers that had to be replaced."
 )
-REKEYED = Counter(
+_REKEYED = Counter(
     "headrace_streams_rekeyed_total", "Records passed on because key or partition was not the user's.", ["reason"]
 )
+REKEYED = {
+    reason: _REKEYED.labels(reason) for reason in ("keyless", "mis_keyed", "foreign_partitioner", "pseudonym")
+}
 ERASED = Counter("headrace_streams_erased_users_total", "Users whose state was erased on request.")
 STATES = Gauge("headrace_streams_users", "Users whose state this worker holds.")
 DUPLICATES = Counter("headrace_streams_duplicate_events_total", "Events that had been folded in before.")

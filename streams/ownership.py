@@ -2,16 +2,19 @@
 
 A partition goes through:
 
-1. assigned: the transform opens it, its sources are assigned to the consumer and paused at once;
+1. assigned: the transform opens it; nothing of it is read yet;
 2. restoring: its changelogs are read back, in slices between the turns of the partitions that stay;
-3. active: its sources are resumed;
+3. active: its sources are assigned to the consumer, at the group's stable offsets;
 4. revoked, at any time: whatever step it is in, it is dropped.
+
+Sources are assigned late rather than paused early: a partition that was resumed while librdkafka was still asking
+for its first offset stood still for ever (seen under load, 2.16).
 
 Partition p belongs to one worker at a time *across topics*: the first source is subscribed to, the same
 partition numbers of the others are assigned by hand, here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -62,7 +65,6 @@ class Ownership:
         self._group = group
         self._settings = settings
         self._on_change = on_change
-        self._admin = admin(settings)
         self._restores: list[Restore] = []
         self.active: frozenset[int] = frozenset()
         reader.subscribe(
@@ -77,6 +79,15 @@ class Ownership:
         """Whether some partitions wait for their state."""
         return bool(self._restores)
 
+    @property
+    def reading(self) -> bool:
+        """Whether a restore has more to read at once; the others wait for the broker."""
+        return any(restore.reading for restore in self._restores)
+
+    def stalled(self) -> bool:
+        """Return, once every few seconds, whether the group's offsets are still not stable."""
+        return any(restore.stalled() for restore in self._restores)
+
     def step(self) -> None:
         """Do a slice of step 2, and step 3 for the partitions that are through."""
         for restore in self._restores:
@@ -86,7 +97,7 @@ class Ownership:
             restore.close()
             self._restores = [other for other in self._restores if other is not restore]
             self._transform.restored(numbers)
-            self._consumer.resume(self._sources(numbers))
+            self._consumer.incremental_assign(restore.starts())
             self.active |= restore.partitions
             self._changed()
         metrics.RESTORE_LEFT.set(sum(restore.records_left for restore in self._restores))
@@ -113,14 +124,12 @@ class Ownership:
         self._consumer.close()
 
     def _assign(self, numbers: Sequence[int]) -> None:
-        sources = self._sources(numbers)
         changelogs = self._transform.assigned(numbers)
-        self._consumer.incremental_assign(sources)
-        self._consumer.pause(sources)
+        self._consumer.incremental_assign([])  # the group waits for this answer
         if numbers:
             self._restores.append(
                 Restore(
-                    self._admin,
+                    lambda: admin(self._settings),
                     lambda: consumer(self._settings, None),
                     self._group,
                     self._transform.sources,
@@ -131,7 +140,7 @@ class Ownership:
         self._changed()
 
     def _revoke(self, numbers: Sequence[int]) -> None:
-        self._consumer.incremental_unassign(self._sources(numbers))
+        self._consumer.incremental_unassign(self._sources(self.active & set(numbers)))
         for restore in self._restores:
             restore.drop(numbers)
             if not restore.partitions:
@@ -141,7 +150,7 @@ class Ownership:
         self.active -= set(numbers)
         self._changed()
 
-    def _sources(self, numbers: Sequence[int]) -> list[TopicPartition]:
+    def _sources(self, numbers: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for topic in self._transform.sources for number in numbers]
 
     def _changed(self) -> None:

@@ -41,6 +41,7 @@ _SLICE_RECORDS = 5_000
 _WAIT_SECONDS = 0.005
 _ASK_AGAIN_SECONDS = 0.05
 _REQUEST_SECONDS = 10.0
+_STALLED_SECONDS = 2.0
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 Place = tuple[str, int]
 
@@ -49,13 +50,18 @@ class Restore:
     """The restore of one assignment.
 
     Args:
+        make_admin: returns an admin client. After the leader of a partition has changed, one that is kept asks
+            with the epoch of the old one for ever (`FENCED_LEADER_EPOCH`, librdkafka 2.16).
         group: whose offsets tell where the sources start.
         make_reader: returns a consumer outside the group, read committed, that tells ends of partitions.
+
+    Attributes:
+        reading: whether the last step found something to read, so that the next should follow at once.
     """
 
     def __init__(
         self,
-        admin: AdminClient,
+        make_admin: Callable[[], AdminClient],
         make_reader: Callable[[], Consumer],
         group: str,
         sources: Sequence[str],
@@ -63,7 +69,8 @@ class Restore:
         partitions: Sequence[int],
         changelogs: Sequence[Changelog],
     ) -> None:
-        self._admin = admin
+        self._make_admin = make_admin
+        self._admin = make_admin()
         self._make_reader = make_reader
         self._group = group
         self._sources = sources
@@ -72,10 +79,14 @@ class Restore:
         self._answers: dict[Any, Future[Any]] | None = None
         self._ask_at = 0.0
         self._step = self._await_stable_offsets
+        self._stable: dict[Place, int] = {}
         self._left: dict[Place, int] = {}
         self._positions: dict[Place, int] = {}
         self._records = dict.fromkeys(self._changelogs, 0)
-        self._started_at = monotonic_seconds()
+        self._started_at = self._asked_at = monotonic_seconds()
+        self._unstable = False
+        self._assigned: set[Place] = set()
+        self.reading = False
         self.partitions = frozenset(partitions)
 
     def step(self) -> bool:
@@ -91,8 +102,9 @@ class Restore:
         self.partitions -= set(partitions)
         self._left = {place: end for place, end in self._left.items() if place[1] in self.partitions}
         if self._reader is not None:
-            gone = [place for place in self._positions if place[1] in set(partitions)]
+            gone = {place for place in self._assigned if place[1] in set(partitions)}
             self._reader.incremental_unassign([TopicPartition(*place) for place in gone])
+            self._assigned -= gone
 
     def close(self) -> None:
         """Stop reading."""
@@ -103,6 +115,20 @@ class Restore:
     def records_left(self) -> int:
         """How many offsets are still to be read, as far as is known."""
         return sum(max(0, end - self._positions.get(place, 0)) for place, end in self._left.items())
+
+    def starts(self) -> list[TopicPartition]:
+        """Return where the sources start; where the group has no offset, its consumer's reset rule decides."""
+        return [
+            TopicPartition(*place, offset) for place, offset in self._stable.items() if place[1] in self.partitions
+        ]
+
+    def stalled(self) -> bool:
+        """Return, once every few seconds, whether step 1 still has no answer."""
+        now = monotonic_seconds()
+        if self._step != self._await_stable_offsets or now - self._asked_at < _STALLED_SECONDS:
+            return False
+        self._asked_at = now
+        return True
 
     def _await_stable_offsets(self) -> bool:
         sources = [TopicPartition(topic, number) for topic in self._sources for number in self.partitions]
@@ -115,8 +141,13 @@ class Restore:
         if found is None:
             return False
         (answer,) = found.values()
-        if any(each.error is not None for each in answer.topic_partitions):
+        unstable = [each.error.str() for each in answer.topic_partitions if each.error is not None]
+        if unstable:
+            if not self._unstable:
+                _log.warning("restore: the group's offsets are not stable yet", error=unstable[0])
+            self._unstable = True
             return False
+        self._stable = {(each.topic, each.partition): each.offset for each in answer.topic_partitions}
         self._step = self._await_ends
         return False
 
@@ -143,6 +174,7 @@ class Restore:
         if starts:
             self._reader = self._make_reader()
             self._reader.incremental_assign(starts)
+            self._assigned = set(self._left)
         self._step = self._read
         return self._read()
 
@@ -153,6 +185,7 @@ class Restore:
             return True
         first = reader.poll(_WAIT_SECONDS)
         messages = [first, *reader.consume(_SLICE_RECORDS, 0)] if first is not None else []
+        self.reading = bool(messages)
         for message in messages:
             error = message.error()
             if error is None:
@@ -212,4 +245,5 @@ class Restore:
             return {key: future.result() for key, future in answers.items()}
         except KafkaException as error:
             _log.warning("restore: asking again", error=error.args[0].str())
+            self._admin = self._make_admin()
             return None

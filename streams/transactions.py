@@ -96,6 +96,17 @@ class TransactionalDelivery:
         for topic, count in self._counts.items():
             metrics.OUTPUTS.labels(topic).inc(count)
 
+    def settle(self, place: TopicPartition) -> None:
+        """Send an offset and abort: the end of this transaction ends every earlier one of this producer.
+
+        After a crash of the broker, offsets of a transaction that it has aborted may stay pending (seen on
+        Apache Kafka 4.4); nobody can then read the group's stable offsets, and restores wait for ever.
+        """
+        group = self._consumer.consumer_group_metadata()
+        self._do(self._producer.begin_transaction)
+        self._do(lambda: self._producer.send_offsets_to_transaction([place], group, _CALL_SECONDS))
+        self._do(lambda: self._producer.abort_transaction(_CALL_SECONDS))
+
     def _do(self, call: Callable[[], Any], committing: bool = False) -> None:
         """Call until it succeeds or the table says otherwise."""
         deadline = monotonic_seconds() + self._timeout_seconds

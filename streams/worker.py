@@ -36,7 +36,7 @@ def worker_loop(
     group = group_of(name, settings)
     # A static member comes back after a restart without a rebalance; the embedded broker has none.
     static = {} if embedded else {"group_instance_id": identity(name, settings)}
-    reader = consumer(settings, group, enable_partition_eof=False, **static)
+    reader = consumer(settings, group, **static)
     try:
         delivery = delivery_of(name, settings, reader, embedded)
     except BaseException:

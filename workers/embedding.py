@@ -125,4 +125,5 @@ def _message(item: Item, vector: bytes, digest: bytes) -> ItemVector:
         price=item.price,
         available=item.available,
         expires_at_ms=None if item.expires_at is None else to_ms(item.expires_at),
+        attributes=item.attributes,
     )

@@ -53,11 +53,13 @@ def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
     import torch
 
     from index.probe import RecallProbe
+    from workers.ranking.pipeline import Stages
     from workers.ranking.transform import RankingTransform
     from workers.ranking.world import World
 
     torch.set_num_threads(1)  # batches are small; a second thread costs more than it brings
     health.expect("index", "model", "assigned", "restored")
+    stages = Stages(settings)  # before anything is read: a stage that is not there ends the worker at once
     world = World(settings, encoder_id(settings.encoder))
     try:
         while not stop.requested and (world.generation is None or not world.caught_up):
@@ -69,7 +71,7 @@ def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
         if not stop.requested:
             health.set("index", True)
             health.set("model", True)
-            ranking = RankingTransform(settings, world)
+            ranking = RankingTransform(settings, world, stages)
             with RecallProbe(lambda: world.generation.index if world.generation is not None else None):
                 _run("ranking", ranking, settings, stop, health)
     finally:

@@ -135,6 +135,24 @@ def board() -> Board:
             ],
         )
         .row(
+            "Are slates made with less than all there is, or held back?",
+            [
+                chart(
+                    "Which slates were made in a hurry?",
+                    "Slates a second made with less than the whole model to keep ranking.deadline_seconds, by "
+                    "what was done instead. Lasting: give the worker fewer partitions, or the batch more time.",
+                    "cps",
+                    Query(f"{rate('headrace_ranking_degraded_total', 'level')} or vector(0)", "{{level}}"),
+                ),
+                chart(
+                    "How many slates were not published?",
+                    "Slates a second that are those which stand already. Only with ranking.publish: changed.",
+                    "cps",
+                    Query(rate("headrace_ranking_suppressed_total"), "held back"),
+                ),
+            ],
+        )
+        .row(
             "What is held in memory?",
             [
                 chart(

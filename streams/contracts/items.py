@@ -42,6 +42,7 @@ class ItemVector(msgspec.Struct, frozen=True, array_like=True):
         vector: float32 little-endian, unit length, `encoder.dimension` numbers.
         content_hash: 16 bytes of the encoded text's BLAKE2b; equal hashes need no new encoding.
         expires_at_ms: milliseconds since the epoch, or None for never.
+        attributes: the catalogue's open map; absent in records that were written before there was one.
     """
 
     schema_version: int
@@ -53,3 +54,4 @@ class ItemVector(msgspec.Struct, frozen=True, array_like=True):
     price: float | None
     available: bool
     expires_at_ms: int | None
+    attributes: dict[str, Scalar] = msgspec.field(default_factory=dict)

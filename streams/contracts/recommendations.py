@@ -25,9 +25,13 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why an item is in a slate.
 
     Attributes:
-        code: `learned`, `popular`, `lookalike`, `trending` (the source that proposed it),
-            `similar_item` (its nearest neighbour among the user's own items, in the model's
-            space) or `no_history` (nothing is known of this user yet).
+        code: first how much is known of the user: `no_history` (nothing yet), `few_events` or
+            `history`. Then the sources that proposed the item: `learned` (near the learned user
+            vector), `popular`, `trending` (taken up more than before), `lookalike` (liked by similar
+            users), `neighbours` (near one of the user's newest items), `text` (its text is like
+            theirs), `pinned` (the operator gave it its place), or a plug-in's name. Last
+            `similar_item`, the nearest of the user's own items, in the model's space. New codes may
+            come; pass over those that you do not know.
         item_id: the user's own item that `similar_item` speaks of.
     """
 
@@ -35,13 +39,21 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     item_id: str | None = None
 
 
-class RecommendedItem(msgspec.Struct, frozen=True):
-    """One place of a slate: `rank` counts from 1, a higher `score` is better."""
+class RecommendedItem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One place of a slate: `rank` counts from 1, a higher `score` is better.
+
+    Where the operator asks for diversity, caps or pins, ranks need not follow scores.
+
+    Attributes:
+        parts: what the score is the sum of: `model`, or `popularity` where nothing is known of the
+            user, and `boost`, the operator's; what is zero is left out.
+    """
 
     item_id: str
     rank: int
     score: float
     reasons: tuple[Reason, ...]
+    parts: dict[str, float] | None = None
 
 
 class Recommendation(
@@ -61,6 +73,10 @@ class Recommendation(
         valid_until: after this moment the slate should not be shown.
         vector_offsets: next offset of each partition of the item vector topic that was
             applied when the slate was made.
+        rules_version: names the operator's settings that decide what is in a slate: sources, filters,
+            rules, boosts and the like. Equal for equal settings.
+        degraded: absent, or what there was time for instead of the whole model: `vector` (ordered by
+            the learned vector alone) or `popular`.
     """
 
     recommendation_id: str
@@ -74,6 +90,8 @@ class Recommendation(
     model_version: str
     vector_offsets: tuple[int, ...]
     encoder_id: str
+    rules_version: str = ""
+    degraded: str | None = None
 
 
 def recommendation_id(user_id: str, partition: int, offset: int, model_version: str) -> str:

@@ -37,7 +37,7 @@ from streams.contracts.learning import Evidence
 from streams.feedback.aiming import aimed
 from streams.feedback.closing import bounded, closed, dropped
 from streams.feedback.examples import Offer
-from streams.feedback.join_state import IMPRESSION, JoinState, KeptAction, OpenSlate, Place
+from streams.feedback.join_state import IMPRESSION, RETRACTED, JoinState, KeptAction, OpenSlate, Place
 from streams.feedback.step import At, Outcome, Step
 from streams.settings.feedback import FeedbackSettings
 
@@ -136,7 +136,7 @@ def _counted(state: JoinState, found: Sequence[KeptAction], looked: Sequence[Kep
             continue
         if action.event_type == IMPRESSION:
             offers.append(Offer(slate.model_version, place, "impression"))
-        else:
+        elif action.event_type not in RETRACTED:
             evidence: Evidence = "impression" if place.item_id in _shown(state, slate) else "slate"
             outcomes.append(Outcome(Offer(slate.model_version, place, evidence), action.event_type))
     if counted:

@@ -7,9 +7,12 @@ import msgspec
 from streams.clock import to_ms
 from streams.codec import SCHEMA_VERSION
 from streams.contracts import EventType, Recommendation, Source, UserAction
+from streams.contracts.events import RETRACTIONS
 
 TYPES = tuple(EventType)
 IMPRESSION = TYPES.index(EventType.IMPRESSION)
+RETRACTED = frozenset(TYPES.index(kind) for kind in RETRACTIONS)
+"""Kinds that take an act back: part of an example's outcomes, and nothing that a rate may count as taken."""
 _OF_ITEM = frozenset({"no_history", "similar_item"})
 
 

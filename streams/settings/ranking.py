@@ -1,8 +1,11 @@
 """Settings of the index and the ranking pipeline."""
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from streams.settings.section import Section
+from streams.settings.selection import Boost, Cap, Pin
 
 
 class IndexSettings(Section):
@@ -21,6 +24,10 @@ class RankingSettings(Section):
 
     slate_length: int = Field(default=10, ge=1, le=1_000)
     """Items in a slate."""
+
+    sources: tuple[str, ...] | None = None
+    """Sources by name, built in or of an installed package (entry point group `headrace.sources`); None takes all
+    that are built in."""
     learned_candidates: int = Field(default=200, ge=1)
     """Candidates taken from the index around the learned user vector."""
     popular_candidates: int = Field(default=50, ge=0)
@@ -31,9 +38,68 @@ class RankingSettings(Section):
     """Nearest users whose newest liked items become candidates."""
     lookalike_items: int = Field(default=10, ge=1)
     """Newest liked items taken from each look-alike user, and published for each user."""
+    neighbour_items: int = Field(default=5, ge=0)
+    """Newest items of a user whose neighbours, by learned vector, become candidates."""
+    neighbours: int = Field(default=20, ge=1, le=200)
+    """Neighbours taken of each of them."""
+    text_candidates: int = Field(default=50, ge=0)
+    """Candidates whose texts are nearest to those of the user's newest items; for users with few events."""
+    few_events: int = Field(default=3, ge=0)
+    """Up to so many known events a user counts as new, and text helps to find candidates."""
+
     exclude_seen: bool = True
     """Leave out items that the user has already acted on."""
+    exclude_bought: bool = True
+    """Leave out items that the user has bought, even where `exclude_seen` is off."""
+    exclude_disliked: bool = True
+    """Leave out items that the user's newest opinion was a dislike of."""
+    excluded_items: tuple[str, ...] = ()
+    """Ids of items that are in no slate."""
+    rules: tuple[str, ...] = ()
+    """Conditions that each item must meet, such as `price <= 50`; see `workers/ranking/expressions.py`."""
+    filters: tuple[str, ...] = ()
+    """Further filters by name, of installed packages (entry point group `headrace.filters`)."""
+
+    scorer: str = "model"
+    """`model`, or a scorer of an installed package (entry point group `headrace.scorers`)."""
+    score_parts: bool = True
+    """Publish what each score is made of."""
+
+    diversity: float = Field(default=0.0, ge=0, le=1)
+    """0 ranks by score alone. Above, an item loses rank as it resembles those before it (MMR)."""
+    caps: tuple[Cap, ...] = ()
+    """Most items of a kind; a slate may stay short for it."""
+    boosts: tuple[Boost, ...] = ()
+    """Changes of the score, in this order."""
+    pins: tuple[Pin, ...] = ()
+    """Items with fixed places."""
+
+    publish: Literal["always", "changed"] = "always"
+    """`changed` holds back a slate that has the items, the order and the model of the one before."""
+    heartbeat_seconds: float = Field(default=3_600.0, gt=0)
+    """With `changed`, an event after this long brings the slate out even if it is the same."""
+    deadline_seconds: float | None = Field(default=None, gt=0)
+    """Time for the slates of one batch; to keep it, candidates are ordered by vector alone, then popular items
+    are shown."""
+    standing_per_second: float = Field(default=1_000.0, gt=0)
+    """Most standing slates made again in a second, because of a new model or of items that went."""
     valid_seconds: float = Field(default=86_400.0, gt=0)
     """`valid_until` lies this long after `generated_at`."""
     model_name: str = Field(default="headrace", min_length=1, pattern=r"^[a-z0-9._-]+$")
     """The worker serves `<model_name>@champion` of `models.v1`."""
+
+    @model_validator(mode="after")
+    def _heartbeat_before_the_end(self) -> Self:
+        if self.publish == "changed" and self.heartbeat_seconds >= self.valid_seconds:
+            raise ValueError("heartbeat_seconds must be below valid_seconds, or held back slates run out")
+        return self
+
+    @model_validator(mode="after")
+    def _pins_have_places(self) -> Self:
+        if any(pin.rank > self.slate_length for pin in self.pins):
+            raise ValueError("a pin's rank is beyond slate_length")
+        for field in ("item_id", "rank"):
+            values = [getattr(pin, field) for pin in self.pins]
+            if len(set(values)) < len(values):
+                raise ValueError(f"two pins have the same {field}")
+        return self

@@ -29,7 +29,7 @@ def passed_on(record: Record, message: Event | Erasure, key: bytes, home: int, p
             `anonymous_id` and fields that the contract does not know.
     """
     reason = "pseudonym" if pseudonym is not None else _reason(record, key)
-    metrics.REKEYED.labels(reason).inc()
+    metrics.REKEYED[reason].inc()
     value = record.value
     if pseudonym is not None and isinstance(message, Event):
         value = encode_json(msgspec.structs.replace(message, user_id=pseudonym, anonymous_id=None))

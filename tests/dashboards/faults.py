@@ -46,6 +46,16 @@ def poison(shop: Shop, wait: Callable[..., None]) -> None:
     client.flush(30)
 
 
+def wrong_keys(shop: Shop, wait: Callable[..., None]) -> None:
+    """A producer sends events under another key than the user's, and each of them twice."""
+    client = producer(shop.settings)
+    for event in shop.dataset.events[-20:]:
+        for _ in range(2):
+            client.produce(CLICKSTREAM, key="nobody", value=encode_json(event))
+    client.flush(30)
+    wait()
+
+
 def strangers(shop: Shop, wait: Callable[..., None]) -> None:
     """Most people come for the first time."""
     usual, shop.traffic.strangers_rate = shop.traffic.strangers_rate, 40.0
@@ -121,6 +131,7 @@ FAULTS: Final = (
         ),
         poison,
     ),
+    Fault("wrong keys", (), (("headrace-pipeline", "Do producers key their events right?"),), wrong_keys),
     Fault(
         "strangers",
         ("HeadraceFallbacks",),

@@ -17,6 +17,7 @@ WINDOW: Final = "5s"
 SHOWN: Final = "1m"
 QUIET_SECONDS: Final = 12.0
 FAULT_SECONDS: Final = 90.0
+MOVE_SECONDS: Final = 20.0
 SLACK: Final = 1.05
 """Rates are extrapolated: a share may come out some percent above 1."""
 
@@ -103,11 +104,17 @@ def _suffer(fault: Fault, running: Shop, outcome: Outcome) -> None:
             time.sleep(0.5)
 
     fault.inflict(running, wait)
-    time.sleep(1.5)  # one more scrape
-    outcome.took_seconds[fault.name] = time.time() - started
-    for place, least in before.items():
-        if not _largest(monitoring, *place, time.time() - started) > least:
-            outcome.unmoved.append(f"{place[0]}: {place[1]} by {fault.name}")
+    ended = time.time()
+    outcome.took_seconds[fault.name] = ended - started
+    while (still := _unmoved(monitoring, before, started)) and time.time() < ended + MOVE_SECONDS:
+        time.sleep(0.5)
+    outcome.unmoved += [f"{board}: {title} by {fault.name}" for board, title in still]
+
+
+def _unmoved(monitoring: Monitoring, before: dict[tuple[str, str], float], since: float) -> list[tuple[str, str]]:
+    return [
+        place for place, least in before.items() if not _largest(monitoring, *place, time.time() - since) > least
+    ]
 
 
 def _largest(monitoring: Monitoring, board: str, title: str, seconds: float) -> float:

@@ -35,8 +35,11 @@ class Workers(Processes):
 
     def stop(self, name: str) -> None:
         """End a worker in order; `check` is not to be called until it is back."""
-        self._children[name].process.terminate()
-        self._children[name].process.wait(60)
+        process = self._children[name].process
+        process.terminate()
+        process.wait(60)
+        if process.stdin is not None:
+            process.stdin.close()
 
     def again(self, name: str) -> None:
         """Start it again."""
@@ -75,7 +78,7 @@ def shop(broker: str, directory: Path) -> Iterator[Shop]:
         variable_of("kafka.bootstrap_servers"): broker,
         variable_of("kafka.group_prefix"): prefix,
         variable_of("loop.max_rejected_share"): "1",
-        variable_of("feedback.window_seconds"): "5",
+        variable_of("feedback.window_seconds"): "20",
     }
     names = [name.value for name in Name if name.value in ("state", "embedding", "ranking", "feedback")]
     with Workers(directory, restart_workers=False) as workers:

@@ -16,8 +16,8 @@ UNITS = re.compile(
     r"|timestamp_seconds|slots)$"
 )
 LABELS = {
-    "action", "cause", "encoder", "evidence", "filter", "index", "model_version", "name", "outcome", "partition",
-    "position", "reason", "source", "stage", "topic", "version",
+    "action", "cause", "encoder", "evidence", "filter", "index", "level", "model_version", "name", "outcome",
+    "partition", "position", "reason", "source", "stage", "topic", "version",
 }  # fmt: skip
 FEEDBACK_SERIES = {
     f"{FEEDBACK}{name}"

@@ -12,6 +12,9 @@ from workers.datasets.contract import Dataset
 from workers.publisher import Publisher
 from workers.slates import Slates
 
+_REGULARS = 40
+"""Users who come all the time, so that they answer slates of a few seconds ago."""
+
 
 class Traffic:
     """Sends events in a thread of its own until it is closed.
@@ -88,7 +91,7 @@ class Traffic:
 
     def _act(self) -> None:
         """Every second user's shop says what was seen, the others' only what was done."""
-        user = self._draw.choice(self.users)
+        user = self._draw.choice(self.users[:_REGULARS])
         slate = self._slates.newest.get(user)
         if slate is None or not slate.items or self._draw.random() < 0.3:
             kind = self._draw.choice((EventType.VIEW, EventType.CLICK, EventType.ADD_TO_CART))

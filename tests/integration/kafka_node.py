@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 START_SECONDS = 90.0
@@ -30,6 +31,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+{more}
 """
 _LOGGING = """\
 appender.out.type=Console
@@ -47,22 +49,23 @@ class KafkaNode:
     Args:
         jars: a folder with the jars of `org.apache.kafka:kafka_2.13` and its dependencies.
         directory: takes data and log.
+        settings: more of them, such as `{"log.retention.ms": "1000"}`.
     """
 
-    def __init__(self, jars: Path, directory: Path) -> None:
+    def __init__(self, jars: Path, directory: Path, settings: Mapping[str, str] | None = None) -> None:
         self._jars = jars
         self._directory = directory
         self._port, self._controller = _free_ports(2)
         self._process: subprocess.Popen[bytes] | None = None
         self.bootstrap_servers = f"127.0.0.1:{self._port}"
         data = directory / "data"
+        more = "\n".join(f"{name}={value}" for name, value in (settings or {}).items())
         (directory / "server.properties").write_text(
-            _SETTINGS.format(port=self._port, controller=self._controller, data=data)
+            _SETTINGS.format(port=self._port, controller=self._controller, data=data, more=more)
         )
         (directory / "log4j2.properties").write_text(_LOGGING)
         cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-        settings = str(directory / "server.properties")
-        formatting = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", settings]
+        formatting = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", self._settings]
         subprocess.run(self._java("-XX:TieredStopAtLevel=1", *formatting), check=True, capture_output=True)
 
     def start(self) -> None:

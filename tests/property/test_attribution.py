@@ -175,3 +175,17 @@ def test_an_offer_is_evidence_of_what_was_said_about_it(data: st.DataObject) -> 
             assert (example.item_id, example.exposure_time_ms) in shown
         else:
             assert example.exposure_time_ms == example.slate_time_ms
+
+
+def test_taking_an_act_back_is_told_in_the_example_and_no_rate_counts_it() -> None:
+    slate = OpenSlate("s", 1_000, 0, CLICKSTREAM, 0, 0, "m", (Place("i", 1, ("learned",)),))
+    like, unlike = (TYPES.index(kind) for kind in (EventType.LIKE, EventType.UNLIKE))
+    actions = [
+        KeptAction(kind, "i", 2_000 + number, None, None, CLICKSTREAM, number, number)
+        for number, kind in ((1, like), (2, unlike))
+    ]
+    order = [(RECOMMENDATIONS, 0), (USER_ACTIONS, 0), (USER_ACTIONS, 1)]
+    steps = fed(Life([slate], actions), order, new_state("u", 0), ROOMY)
+    assert [outcome.event_type for step in steps for outcome in step.outcomes] == [like]
+    (example,) = ended(steps[-1].state, ROOMY).examples
+    assert example.outcomes == {like: 1, unlike: 1}

@@ -233,7 +233,7 @@ def test_an_unknown_kind_of_action_is_refused() -> None:
 
 @pytest.mark.parametrize("topic", [USER_ACTIONS, RECOMMENDATIONS])
 def test_a_null_of_either_topic_erases_its_user(topic: str) -> None:
-    assert decoded(record(topic, b"u", None)) == Erased("u")
+    assert decoded(record(topic, b"u", None)) == Erased("u", None)
 
 
 def test_bad_bytes_go_whole_to_their_dead_letter_topic_and_are_counted_by_reason() -> None:

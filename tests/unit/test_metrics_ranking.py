@@ -14,7 +14,7 @@ from streams import slo
 from streams.contracts import Record, UserState
 from workers.ranking import metrics
 from workers.ranking.batch_histogram import BatchHistogram
-from workers.ranking.candidates import Slate
+from workers.ranking.candidates import Slate, Step
 from workers.ranking.laps import Laps
 from workers.ranking.watching import FreshnessWatch, watch_popularity, watch_quality
 
@@ -111,7 +111,7 @@ def test_what_was_not_delivered_or_has_no_time_is_not_fresh() -> None:
 
 
 def slates(*rows: Sequence[int], known: bool = True) -> list[Slate]:
-    query = SimpleNamespace(vector=np.zeros(2) if known else None)
+    query = SimpleNamespace(step=Step.HISTORY if known else Step.NO_HISTORY)
     return [cast(Slate, SimpleNamespace(query=query, rows=np.array(row, np.int64))) for row in rows]
 
 

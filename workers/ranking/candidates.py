@@ -1,16 +1,37 @@
-"""What travels through the pipeline: a query, its candidates, a slate."""
+"""What travels through the pipeline: queries, the candidates of a whole batch, slates."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.contracts import Reason, UserState
-from workers.ranking.catalogue import Rows
+from workers.ranking.catalogue import Mask, Rows
 
 Vector = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
+Bits = npt.NDArray[np.uint32]
+NO_ROWS: Rows = np.zeros(0, np.int64)
+MOST_SOURCES = 32
+_OWNER_SHIFT, _ROW_SHIFT = 45, 5
+_BIT_MASK = (1 << _ROW_SHIFT) - 1
+_ROW_MASK = (1 << (_OWNER_SHIFT - _ROW_SHIFT)) - 1
+
+
+def _no_rows() -> Rows:
+    return NO_ROWS
+
+
+class Step(StrEnum):
+    """How much is known of a user; decides which sources are asked, and is a reason's code in each slate."""
+
+    NO_HISTORY = "no_history"
+    FEW_EVENTS = "few_events"
+    HISTORY = "history"
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,45 +40,121 @@ class Query:
 
     Attributes:
         history: int64 (h,), rows of the user's known items, oldest first.
-        seen: int64 (s,), rows of every known item that the user acted on.
-        vector: float32 (width,), the learned user vector; None without history.
+        seen: int64 (s,), rows of every known item that the user acted on, ascending, each once.
+        vector: float32 (width,), the learned user vector; None without history, or where there was no time.
+        bought: int64, rows that the user bought, as far as the history goes.
+        disliked: int64, rows that the user's newest opinion was a dislike of.
     """
 
     state: UserState
     history: Rows
     seen: Rows
     vector: Vector | None
+    step: Step = Step.HISTORY
+    bought: Rows = field(default_factory=_no_rows)
+    disliked: Rows = field(default_factory=_no_rows)
 
 
 class Candidates(NamedTuple):
-    """Rows that may enter a slate.
+    """Rows that may enter the slates of a batch, query after query.
 
     Attributes:
-        rows: int64 (c,), ascending, without repetition.
-        sources: uint8 (c,); bit s is set when source number s proposed the row.
+        rows: int64 (c,), ascending within a query, without repetition there.
+        owners: int64 (c,), ascending; the number of the query that the row is a candidate of.
+        sources: uint32 (c,); bit s is set when source number s proposed the row.
     """
 
     rows: Rows
-    sources: npt.NDArray[np.uint8]
+    owners: Rows
+    sources: Bits
 
-    def keep(self, mask: npt.NDArray[np.bool_]) -> "Candidates":
+    def keep(self, mask: Mask) -> "Candidates":
         """Return the candidates where `mask`, bool (c,), is true."""
-        return Candidates(self.rows[mask], self.sources[mask])
+        return Candidates(self.rows[mask], self.owners[mask], self.sources[mask])
+
+    def spans(self, queries: int) -> list[slice]:
+        """Return where the candidates of each of `queries` queries are."""
+        bounds = np.searchsorted(self.owners, np.arange(queries + 1)).tolist()
+        return [slice(start, end) for start, end in pairwise(bounds)]
+
+
+class Scored(NamedTuple):
+    """Scores of candidates.
+
+    Attributes:
+        scores: float32 (c,); higher is better.
+        parts: by name, float32 (c,); they add up to the score.
+    """
+
+    scores: Scores
+    parts: Mapping[str, Scores]
 
 
 class Slate(NamedTuple):
-    """The answer to a query, best row first; all three have the same length."""
+    """The answer to a query, best row first; all but the last have the same length.
+
+    Attributes:
+        parts: what each score is made of; empty where nobody asked.
+        degraded: what had to be left out to keep the deadline; None for nothing.
+    """
 
     query: Query
     rows: Rows
     scores: Scores
     reasons: list[tuple[Reason, ...]]
+    parts: Sequence[dict[str, float]] = ()
+    degraded: str | None = None
 
 
-def union(proposals: list[Rows]) -> Candidates:
-    """Return the rows that any source proposed, with the bits of all that did."""
-    bits = [np.full(len(rows), 1 << number, np.uint8) for number, rows in enumerate(proposals)]
-    rows, inverse = np.unique(np.concatenate(proposals), return_inverse=True)
-    sources = np.zeros(len(rows), np.uint8)
-    np.bitwise_or.at(sources, inverse, np.concatenate(bits))
-    return Candidates(rows, sources)
+def union(proposals: Sequence[Sequence[Rows]]) -> Candidates:
+    """Return the rows that any source proposed for each query, with the bits of all that did.
+
+    Args:
+        proposals: one list a source, at most 32 of them; each with the rows of each query, a row any number
+            of times.
+    """
+    keys = np.concatenate([NO_ROWS, *(_keys(number, rows) for number, rows in enumerate(proposals))])
+    # One sort of whole numbers, owner before row before source: np.unique would sort twice.
+    keys.sort()
+    places = keys >> _ROW_SHIFT
+    first = np.ones(len(keys), np.bool_)
+    first[1:] = places[1:] != places[:-1]
+    starts = np.flatnonzero(first)
+    if not len(starts):
+        return Candidates(NO_ROWS, NO_ROWS, np.zeros(0, np.uint32))
+    bits = np.left_shift(np.uint32(1), (keys & _BIT_MASK).astype(np.uint32))
+    found = places[starts]
+    return Candidates(
+        found & _ROW_MASK, found >> (_OWNER_SHIFT - _ROW_SHIFT), np.bitwise_or.reduceat(bits, starts)
+    )
+
+
+def places(rows: Rows, owners: Rows) -> Rows:
+    """Return one number for each pair of query and row, in the order of the pairs; int64 (c,)."""
+    return (owners << (_OWNER_SHIFT - _ROW_SHIFT)) | rows
+
+
+def among(candidates: Candidates, rows: Iterable[Rows]) -> Mask:
+    """Return whether each candidate is among its own query's `rows`, bool (c,).
+
+    Args:
+        rows: of each query, in any order.
+    """
+    lists = list(rows)
+    wanted = places(np.concatenate([NO_ROWS, *lists]), np.repeat(np.arange(len(lists)), list(map(len, lists))))
+    wanted.sort()
+    return member(places(candidates.rows, candidates.owners), wanted)
+
+
+def member(rows: Rows, ascending: Rows) -> Mask:
+    """Return whether each of `rows` occurs in `ascending`; five times as fast as `np.isin` at these sizes."""
+    if not len(ascending):
+        return np.zeros(len(rows), np.bool_)
+    at = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
+    found: Mask = ascending[at] == rows
+    return found
+
+
+def _keys(source: int, rows: Sequence[Rows]) -> Rows:
+    owners = np.repeat(np.arange(len(rows), dtype=np.int64), [len(part) for part in rows])
+    return (places(np.concatenate([NO_ROWS, *rows]), owners) << _ROW_SHIFT) | source

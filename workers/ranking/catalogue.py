@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 from streams.contracts import ItemVector
 from streams.errors import DataError
+from streams.settings.ranking import RankingSettings
+from workers.ranking.policy import Policy
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -32,10 +34,13 @@ class Catalogue:
         text_vectors: float32 (capacity, dimension).
         available: bool (capacity,); false for sold out and for deleted items.
         expires_at_ms: int64 (capacity,), milliseconds since the epoch.
+        policy: what the operator's rules say of each row.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: RankingSettings | None = None) -> None:
         self.dimension = 0
+        self.policy = Policy(settings or RankingSettings())
+        self.policy.grow(_FIRST_CAPACITY)
         self.text_vectors = np.zeros((_FIRST_CAPACITY, 0), np.float32)
         self.available = np.zeros(_FIRST_CAPACITY, np.bool_)
         self.expires_at_ms = np.full(_FIRST_CAPACITY, _NEVER_MS, np.int64)
@@ -55,6 +60,10 @@ class Catalogue:
     def row(self, item_id: str) -> int | None:
         """Return the row of an item, or None when it was never in the catalogue."""
         return self._rows.get(item_id)
+
+    def row_or_minus_one(self, item_id: str) -> int:
+        """Return the row of an item, or -1."""
+        return self._rows.get(item_id, -1)
 
     def rows(self, item_ids: Iterable[str]) -> Rows:
         """Return the rows, int64 (m,), of those of `item_ids` that are known, in their order."""
@@ -85,6 +94,7 @@ class Catalogue:
         self.text_vectors[row] = vector
         self.available[row] = item.available
         self.expires_at_ms[row] = _NEVER_MS if item.expires_at_ms is None else item.expires_at_ms
+        self.policy.put(row, item)
         return row
 
     def delete(self, item_id: str) -> int | None:
@@ -100,6 +110,17 @@ class Catalogue:
         shown: Mask = self.available[:count] & (self.expires_at_ms[:count] > now_ms)
         return shown
 
+    def showable(self, rows: Rows, now_ms: int) -> Mask:
+        """Return which of `rows` may be shown at `now_ms`, bool (len(rows),): live, and allowed by the rules."""
+        policy = self.policy
+        shown: Mask = (
+            self.available[rows]
+            & (self.expires_at_ms[rows] > now_ms)
+            & ~policy.excluded[rows]
+            & policy.allowed[:, rows].all(axis=0)
+        )
+        return shown
+
     def _grow(self) -> None:
         capacity = len(self.available)
         if len(self._entries) <= capacity:
@@ -108,3 +129,4 @@ class Catalogue:
         self.text_vectors = np.concatenate([self.text_vectors, more])
         self.available = np.concatenate([self.available, np.zeros(capacity, np.bool_)])
         self.expires_at_ms = np.concatenate([self.expires_at_ms, np.full(capacity, _NEVER_MS)])
+        self.policy.grow(2 * capacity)

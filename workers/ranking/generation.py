@@ -10,9 +10,12 @@ from streams.settings import Settings
 from workers.ranking.catalogue import Catalogue, Rows
 from workers.ranking.lookalikes import Lookalikes
 from workers.ranking.model.serving import Model
+from workers.ranking.neighbours import NeighbourLists
+from workers.ranking.texts import TextIndex
 from workers.ranking.trends import Trends
 
 Vectors = npt.NDArray[np.float32]
+_CHUNK = 65_536
 
 
 class Generation:
@@ -22,12 +25,23 @@ class Generation:
         item_matrix: float32 (capacity, width); a row is an item's learned vector.
         numbers: int64 (capacity,); an item's number in the model's evidence, -1 where it knows none.
         popularity: float32 (capacity,); decayed interactions at the end of the model's data.
+        norms: float32 (capacity,); lengths of the rows of `item_matrix`.
         index: holds the rows that are available, by inner product.
+        neighbours: of each item, in that index.
+        texts: the available rows by text vector; None where no source asks for it.
         trends: what is done with items lately; the same for every model.
+
+    Args:
+        before: whose text index is taken over.
     """
 
     def __init__(
-        self, model: Model, catalogue: Catalogue, settings: Settings, trends: Trends | None = None
+        self,
+        model: Model,
+        catalogue: Catalogue,
+        settings: Settings,
+        trends: Trends | None = None,
+        before: "Generation | None" = None,
     ) -> None:
         self.model = model
         self.trends = Trends() if trends is None else trends
@@ -37,10 +51,14 @@ class Generation:
         capacity = len(catalogue.available)
         self.item_matrix = np.zeros((capacity, model.width), np.float32)
         self.numbers = np.full(capacity, -1, np.int64)
+        self.norms = np.ones(capacity, np.float32)
         self.popularity = np.zeros(capacity, np.float32)
-        self._fill(np.arange(count))
+        for start in range(0, count, _CHUNK):  # a million text vectors at once would be there twice
+            self._fill(np.arange(start, min(start + _CHUNK, count)))
         rows = np.flatnonzero(catalogue.available[:count])
         self.index = LiveIndex.built(rows, self.item_matrix[rows], settings.index)
+        self.neighbours = NeighbourLists(settings.ranking.neighbours)
+        self.texts: TextIndex | None = before.texts if before is not None else _texts(catalogue, settings)
         self.lookalikes = Lookalikes(model.version, model.width, settings.index)
         self._popular: Rows | None = None
 
@@ -54,6 +72,9 @@ class Generation:
         here = self.catalogue.available[unique]
         self.index.upsert(unique[here], self.item_matrix[unique[here]])
         self.index.remove(unique[~here])
+        self.neighbours.forget(unique)
+        if self.texts is not None:
+            self.texts.refresh(unique)
         self._popular = None
 
     @property
@@ -66,7 +87,7 @@ class Generation:
         return self._popular
 
     def close(self) -> None:
-        """Stop the threads of its indexes."""
+        """Stop the threads of the indexes that no later generation uses."""
         self.index.close()
         self.lookalikes.close()
 
@@ -74,7 +95,9 @@ class Generation:
         if not len(rows):
             return
         ids = [self.catalogue[row].item_id for row in rows.tolist()]
-        self.item_matrix[rows] = self.model.project(ids, self.catalogue.text_vectors[rows])
+        vectors = self.model.project(ids, self.catalogue.text_vectors[rows])
+        self.item_matrix[rows] = vectors
+        self.norms[rows] = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
         self.numbers[rows] = self.model.numbers(ids)
         self.popularity[rows] = [self._counts.get(item_id, 0.0) for item_id in ids]
 
@@ -84,4 +107,12 @@ class Generation:
             more = np.zeros((missing, self.model.width), np.float32)
             self.item_matrix = np.concatenate([self.item_matrix, more])
             self.numbers = np.concatenate([self.numbers, np.full(missing, -1, np.int64)])
+            self.norms = np.concatenate([self.norms, np.ones(missing, np.float32)])
             self.popularity = np.concatenate([self.popularity, np.zeros(missing, np.float32)])
+
+
+def _texts(catalogue: Catalogue, settings: Settings) -> TextIndex | None:
+    ranking = settings.ranking
+    asked = ranking.sources is None or "text" in ranking.sources
+    wanted = asked and ranking.text_candidates > 0 and ranking.few_events > 0 and catalogue.dimension > 0
+    return TextIndex(catalogue, settings.index) if wanted else None

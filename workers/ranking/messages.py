@@ -1,6 +1,8 @@
 """From a slate to the records that are published for it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from hashlib import blake2b
 
 import numpy as np
 
@@ -10,26 +12,46 @@ from streams.contracts import Output, Recommendation, RecommendedItem, Record, U
 from streams.contracts.recommendations import recommendation_id
 from streams.privacy.receipts import ERASURE_HEADER, erasure_of, receipt, receipt_record
 from streams.settings import Settings
+from streams.settings.ranking import RankingSettings
 from streams.state.taste import taste
 from streams.topics import RECOMMENDATIONS, USER_VECTORS
 from workers.ranking.candidates import Slate
 from workers.ranking.generation import Generation
 
+_NOT_DECISIVE = {
+    "publish", "heartbeat_seconds", "deadline_seconds", "standing_per_second", "valid_seconds", "model_name",
+    "score_parts",
+}  # fmt: skip
+
+
+def rules_version(settings: RankingSettings) -> str:
+    """Return 12 hexadecimal digits, equal for settings under which equal users get equal slates."""
+    decisive = settings.model_dump_json(exclude=_NOT_DECISIVE)
+    return blake2b(decisive.encode(), digest_size=6).hexdigest()
+
 
 def recommendation(
-    slate: Slate, generation: Generation, offsets: tuple[int, ...], now: datetime, settings: Settings
+    slate: Slate,
+    generation: Generation,
+    offsets: tuple[int, ...],
+    now: datetime,
+    *,
+    valid_seconds: float,
+    rules: str,
 ) -> Recommendation:
     """Return the public message of a slate.
 
     Args:
         offsets: next offset of each partition of the item vector topic.
         now: when the slate was made.
+        rules: the `rules_version` in force.
     """
     state, model = slate.query.state, generation.model
+    parts: Sequence[dict[str, float] | None] = slate.parts or [None] * len(slate.rows)
     items = tuple(
-        RecommendedItem(generation.catalogue[row].item_id, rank, float(score), why)
-        for rank, (row, score, why) in enumerate(
-            zip(slate.rows.tolist(), slate.scores.tolist(), slate.reasons, strict=True), start=1
+        RecommendedItem(generation.catalogue[row].item_id, rank, score, why, made_of)
+        for rank, (row, score, why, made_of) in enumerate(
+            zip(slate.rows.tolist(), slate.scores.tolist(), slate.reasons, parts, strict=True), start=1
         )
     )
     return Recommendation(
@@ -42,10 +64,12 @@ def recommendation(
         source=state.source,
         last_event_time=from_ms(state.last_event_time_ms),
         generated_at=now,
-        valid_until=now + timedelta(seconds=settings.ranking.valid_seconds),
+        valid_until=now + timedelta(seconds=valid_seconds),
         model_version=model.version,
         vector_offsets=offsets,
         encoder_id=model.encoder_id,
+        rules_version=rules,
+        degraded=slate.degraded,
     )
 
 

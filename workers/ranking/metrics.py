@@ -32,6 +32,15 @@ _FALLBACKS = Counter(
 NO_HISTORY = _FALLBACKS.labels("no_history")
 SHORT = _FALLBACKS.labels("short")
 
+DEGRADED = Counter(
+    "headrace_ranking_degraded_total",
+    "Slates made with less than the whole model to keep the deadline, by what was done instead.",
+    ["level"],
+)
+SUPPRESSED = Counter(
+    "headrace_ranking_suppressed_total", "Slates held back because they are those that stand already."
+)
+
 STAGES = ("state", "queue", "retrieve", "rank", "publish")
 """Of freshness, in order: event's CreateTime -> state's CreateTime -> taken up -> candidates there -> slate made
 -> slate readable."""

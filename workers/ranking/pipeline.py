@@ -1,45 +1,74 @@
 """The whole way from users to slates, in order, on one page.
 
-    hydrate -> sources -> filters -> score -> select -> reasons
+    hydrate -> sources -> filters -> score -> boost -> select -> reasons
 
-Stages are small and pure; this file alone measures them, and reports once a batch.
+Stages are small, and see the whole batch; this file alone measures them, and reports once a batch.
 """
 
-from collections import Counter
 from collections.abc import Sequence
+from math import isfinite
 
+import numpy as np
+
+from streams.clock import Clock, monotonic_seconds
 from streams.contracts import UserState
 from streams.settings import Settings
 from workers.ranking import metrics
-from workers.ranking.candidates import Candidates, Query, Slate, union
-from workers.ranking.catalogue import Mask, Rows
-from workers.ranking.filters import SEEN, UNAVAILABLE
+from workers.ranking.boosts import boosted
+from workers.ranking.candidates import NO_ROWS, Candidates, Query, Scored, Slate, union
+from workers.ranking.catalogue import Rows
+from workers.ranking.deadline import Deadline, Level
+from workers.ranking.filters import Removed, sift
 from workers.ranking.generation import Generation
 from workers.ranking.hydration import hydrate
 from workers.ranking.laps import Laps
-from workers.ranking.reasons import reasons
-from workers.ranking.scoring import score
-from workers.ranking.selection import best
-from workers.ranking.sources import SOURCES
+from workers.ranking.plugins import chosen_filters, chosen_scorer, chosen_sources
+from workers.ranking.reasons import Reasons
+from workers.ranking.scorers import Scorer, by_vector
+from workers.ranking.selection import Limit, Wishes, finite, select
+from workers.ranking.sources import Source
 
-_HYDRATE = ("hydrate", "states")
-_SCORE, _SELECT, _REASONS = ("score", "model"), ("select", "best"), ("reasons", "sources")
+_HYDRATE, _UNION = ("hydrate", "states"), ("source", "union")
+_SELECT, _REASONS = ("select", "best"), ("reasons", "sources")
+
+
+class Stages:
+    """What the settings chose: sources, filters and scorer. Made once, when a worker starts.
+
+    Raises:
+        SettingError: a name is unknown, or what it names cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.sources = chosen_sources(settings.ranking)
+        self.filters = chosen_filters(settings.ranking)
+        self.scorer: Scorer = chosen_scorer(settings.ranking)
+        self.reasons = Reasons([source.name for source in self.sources])
+        self.deadline = Deadline(settings.ranking.deadline_seconds)
 
 
 class Pipeline:
     """Makes slates with one generation; a new generation gets a new pipeline.
 
+    Args:
+        stages: None makes those of the settings.
+
     Attributes:
         laps: where the time of the last batch went.
     """
 
-    def __init__(self, generation: Generation, settings: Settings) -> None:
+    def __init__(
+        self,
+        generation: Generation,
+        settings: Settings,
+        stages: Stages | None = None,
+        clock: Clock = monotonic_seconds,
+    ) -> None:
         self.laps = Laps(metrics.STAGE_SECONDS)
         self._generation = generation
-        self._settings = settings
-        filters = (SEEN, UNAVAILABLE) if settings.ranking.exclude_seen else (UNAVAILABLE,)
-        self._filters = [(rule, ("filter", rule.name)) for rule in filters]
-        self._removed: Counter[str] = Counter()
+        self._settings = settings.ranking
+        self._stages = stages or Stages(settings)
+        self._clock = clock
 
     def recommend(self, states: Sequence[UserState], now_ms: int) -> list[Slate]:
         """Return one slate a state, in order.
@@ -50,43 +79,117 @@ class Pipeline:
         if not states:
             return []
         self.laps.start()
-        queries = hydrate(states, self._generation)
+        deadline = self._stages.deadline
+        level = deadline.start(len(states))
+        queries = self.hydrate(states, encode=level is not Level.POPULAR)
         self.laps.lap(_HYDRATE)
-        proposals = [self._propose(number, queries) for number in range(len(SOURCES))]
-        live = self._generation.catalogue.live(now_ms)
-        slates = [
-            self._slate(query, union([rows[number] for rows in proposals]), live)
-            for number, query in enumerate(queries)
-        ]
-        self._report(slates)
+        candidates, removed = self.candidates(queries, now_ms, vital_only=level is Level.POPULAR)
+        level = deadline.before_scoring(level, len(states))
+        scored = self._timed_score(queries, candidates, level)
+        slates = self._slates(queries, candidates, scored, None if level is Level.FULL else level.value)
+        deadline.finish(level, len(states))
+        self._report(slates, removed, level)
         return slates
 
-    def _propose(self, number: int, queries: Sequence[Query]) -> list[Rows]:
-        source = SOURCES[number]
-        proposed = source.propose(queries, self._generation, self._settings.ranking)
+    def hydrate(self, states: Sequence[UserState], *, encode: bool = True) -> list[Query]:
+        """Return one query a state; without `encode`, without learned vectors."""
+        return hydrate(states, self._generation, self._settings.few_events, encode=encode)
+
+    def candidates(
+        self, queries: Sequence[Query], now_ms: int, *, vital_only: bool = False
+    ) -> tuple[Candidates, list[Removed]]:
+        """Return what the sources propose and the filters keep, and what each filter removed."""
+        proposals = [self._propose(source, queries, vital_only) for source in self._stages.sources]
+        candidates = union(proposals)
+        self.laps.lap(_UNION)
+        kept = sift(self._stages.filters, queries, candidates, self._generation, now_ms)
+        self.laps.lap(("filter", "all"))
+        return kept
+
+    def score(self, queries: Sequence[Query], candidates: Candidates, scorer: Scorer | None = None) -> Scored:
+        """Return the scores with their boosts."""
+        scored = (scorer or self._stages.scorer)(queries, candidates, self._generation)
+        if not self._settings.boosts:
+            return scored
+        applies = self._generation.catalogue.policy.boosted[:, candidates.rows]
+        return boosted(scored, self._settings.boosts, applies)
+
+    def _timed_score(self, queries: Sequence[Query], candidates: Candidates, level: Level) -> Scored:
+        before = self._clock()
+        full = level is Level.FULL
+        scored = self.score(queries, candidates, None if full else by_vector)
+        self._stages.deadline.scored(level, len(queries), self._clock() - before)
+        self.laps.lap(("score", self._settings.scorer if full else "vector"))
+        return scored
+
+    def _propose(self, source: Source, queries: Sequence[Query], vital_only: bool) -> list[Rows]:
+        asked = [number for number, query in enumerate(queries) if query.step in source.steps]
+        if not asked or (vital_only and not source.vital):
+            return [NO_ROWS] * len(queries)
+        proposed = source.propose([queries[number] for number in asked], self._generation, self._settings)
         metrics.PROPOSED.labels(source.name).inc(sum(map(len, proposed)))
         self.laps.lap(("source", source.name))
-        return proposed
+        if len(asked) == len(queries):
+            return proposed
+        found = dict(zip(asked, proposed, strict=True))
+        return [found.get(number, NO_ROWS) for number in range(len(queries))]
 
-    def _slate(self, query: Query, candidates: Candidates, live: Mask) -> Slate:
-        for rule, stage in self._filters:
-            mask = rule.keep(query, candidates.rows, live)
-            kept = candidates.keep(mask)
-            self._removed[rule.name] += len(candidates.rows) - len(kept.rows)
-            candidates = kept
-            self.laps.lap(stage)
-        scores = score([query], [candidates.rows], self._generation)[0]
-        self.laps.lap(_SCORE)
-        places = best(scores, self._settings.ranking.slate_length)
-        rows = candidates.rows[places]
+    def _slates(
+        self, queries: Sequence[Query], candidates: Candidates, scored: Scored, degraded: str | None
+    ) -> list[Slate]:
+        pins = self._pins()
+        chosen = []
+        for query, span in zip(queries, candidates.spans(len(queries)), strict=True):
+            rows, scores = candidates.rows[span], scored.scores[span]
+            places = select(scores, self._settings.slate_length, self._wishes(rows, pins))
+            chosen.append((query, rows[places], finite(scores)[places], places + span.start))
         self.laps.lap(_SELECT)
-        why = reasons(query, rows, candidates.sources[places], self._generation)
+        slates = [
+            Slate(
+                query,
+                rows,
+                scores,
+                self._stages.reasons.of(query, rows, candidates.sources[at], self._generation),
+                _parts(scored, at) if self._settings.score_parts else (),
+                degraded,
+            )
+            for query, rows, scores, at in chosen
+        ]
         self.laps.lap(_REASONS)
-        return Slate(query, rows, scores[places], why)
+        return slates
 
-    def _report(self, slates: Sequence[Slate]) -> None:
+    def _pins(self) -> dict[int, int]:
+        """Return row -> place, counted from 0."""
+        row_of = self._generation.catalogue.row
+        found = ((row_of(pin.item_id), pin.rank - 1) for pin in self._settings.pins)
+        return {row: place for row, place in found if row is not None}
+
+    def _wishes(self, rows: Rows, pins: dict[int, int]) -> Wishes:
+        policy, diversity = self._generation.catalogue.policy, self._settings.diversity
+        return Wishes(
+            diversity=diversity,
+            vectors=self._generation.item_matrix[rows] / self._generation.norms[rows, None] if diversity else None,
+            limits=[
+                Limit(groups[rows], cap.most)
+                for cap, groups in zip(self._settings.caps, policy.groups, strict=True)
+            ],
+            pins={int(np.searchsorted(rows, row)): place for row, place in pins.items() if row in rows},
+        )
+
+    def _report(self, slates: Sequence[Slate], removed: Sequence[Removed], level: Level) -> None:
         self.laps.report()
-        for name, removed in self._removed.items():
-            metrics.REMOVED.labels(name).inc(removed)
-        self._removed.clear()
-        metrics.SHORT.inc(sum(len(slate.rows) < self._settings.ranking.slate_length for slate in slates))
+        for each in removed:
+            metrics.REMOVED.labels(each.filter.name).inc(len(each.candidates.rows))
+        if level is not Level.FULL:
+            metrics.DEGRADED.labels(level.value).inc(len(slates))
+        metrics.SHORT.inc(sum(len(slate.rows) < self._settings.slate_length for slate in slates))
+
+
+def _parts(scored: Scored, at: Rows) -> list[dict[str, float]]:
+    """Return the parts of some candidates' scores; a part that is nothing, or no number, is left out."""
+    names = tuple(scored.parts)
+    columns = zip(*(part[at].tolist() for part in scored.parts.values()), strict=True)
+    return [
+        {name: value for name, value in zip(names, values, strict=True) if value and isfinite(value)}
+        for values in columns
+    ]

@@ -1,38 +1,52 @@
 """Why each item is in a slate, in terms that are true of how it got there."""
 
+from collections.abc import Sequence
+from functools import cache
+
 import numpy as np
-import numpy.typing as npt
 
 from streams.contracts import Reason
-from workers.ranking.candidates import Query
+from workers.ranking.candidates import Bits, Query
 from workers.ranking.catalogue import Rows
 from workers.ranking.generation import Generation
-from workers.ranking.sources import SOURCES
 
-NO_HISTORY = Reason("no_history")
-_BY_SOURCE = tuple(Reason(source.name) for source in SOURCES)
+Given = tuple[Reason, ...]
 
 
-def reasons(
-    query: Query, rows: Rows, sources: npt.NDArray[np.uint8], generation: Generation
-) -> list[tuple[Reason, ...]]:
-    """Return the reasons of each row: the sources that proposed it, and the user's own item nearest to it.
+class Reasons:
+    """Words for the sources that a pipeline asks, in the order of the bits of `Candidates.sources`."""
 
-    "Nearest" is by cosine between learned item vectors.
-    """
-    proposed = [
-        tuple(reason for number, reason in enumerate(_BY_SOURCE) if bits >> number & 1)
-        for bits in sources.tolist()
-    ]
-    if query.vector is None:
-        return [(NO_HISTORY, *given) for given in proposed]
-    nearest = _nearest_own(query, rows, generation)
-    ids = [generation.catalogue[row].item_id for row in nearest]
-    return [(*given, Reason("similar_item", own)) for given, own in zip(proposed, ids, strict=True)]
+    def __init__(self, sources: Sequence[str]) -> None:
+        self._by_source = tuple(Reason(name) for name in sources)
+        self._by_bits: dict[int, Given] = {}
+
+    def of(self, query: Query, rows: Rows, sources: Bits, generation: Generation) -> list[Given]:
+        """Return the reasons of each row.
+
+        They are the user's rung of the cold-start ladder, the sources that proposed the row, and the user's own
+        item nearest to it, by cosine between learned item vectors.
+        """
+        proposed = [self._proposed(bits) for bits in sources.tolist()]
+        rung = _rung(query.step)
+        if not len(query.history):
+            return [(rung, *given) for given in proposed]
+        ids = [generation.catalogue[row].item_id for row in _nearest_own(query, rows, generation)]
+        return [(rung, *given, Reason("similar_item", own)) for given, own in zip(proposed, ids, strict=True)]
+
+    def _proposed(self, bits: int) -> Given:
+        if bits not in self._by_bits:
+            self._by_bits[bits] = tuple(
+                reason for number, reason in enumerate(self._by_source) if bits >> number & 1
+            )
+        return self._by_bits[bits]
+
+
+@cache
+def _rung(step: str) -> Reason:
+    return Reason(step)
 
 
 def _nearest_own(query: Query, rows: Rows, generation: Generation) -> list[int]:
-    shown, own = generation.item_matrix[rows], generation.item_matrix[query.history]
-    own = own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-12)
-    found: list[int] = query.history[np.argmax(shown @ own.T, axis=1)].tolist()
+    likeness = generation.item_matrix[rows] @ generation.item_matrix[query.history].T
+    found: list[int] = query.history[np.argmax(likeness / generation.norms[query.history], axis=1)].tolist()
     return found

@@ -6,18 +6,28 @@ from typing import NamedTuple
 import numpy as np
 
 from streams.settings.ranking import RankingSettings
-from workers.ranking.candidates import Query
+from workers.ranking.candidates import Query, Step, member
 from workers.ranking.catalogue import Rows
 from workers.ranking.generation import Generation, Vectors
 
 _NONE: Rows = np.zeros(0, np.int64)
+ALWAYS = frozenset(Step)
+KNOWN = frozenset({Step.FEW_EVENTS, Step.HISTORY})
 
 
 class Source(NamedTuple):
-    """A named way to propose candidates; the name is the reason's code."""
+    """A named way to propose candidates; the name is the reason's code.
+
+    Attributes:
+        propose: returns rows for each query, in any order.
+        steps: the rungs of the cold-start ladder on which it is asked.
+        vital: whether it is asked even where there is no time for anything else.
+    """
 
     name: str
     propose: Callable[[Sequence[Query], Generation, RankingSettings], list[Rows]]
+    steps: frozenset[Step] = ALWAYS
+    vital: bool = False
 
 
 def learned(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
@@ -47,7 +57,7 @@ def popular(queries: Sequence[Query], generation: Generation, settings: RankingS
     rows = []
     for query in queries:
         head = ranked[: settings.popular_candidates + len(query.seen)]
-        rows.append(head[~np.isin(head, query.seen)][: settings.popular_candidates])
+        rows.append(head[~member(head, query.seen)][: settings.popular_candidates])
     return rows
 
 
@@ -66,6 +76,36 @@ def lookalike(queries: Sequence[Query], generation: Generation, settings: Rankin
     return rows
 
 
+def neighbours(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
+    """Return the neighbours, by learned vector, of each user's newest items."""
+    newest = [query.history[len(query.history) - settings.neighbour_items :] for query in queries]
+    found = generation.neighbours.of(np.concatenate([_NONE, *newest]), generation.index, generation.item_matrix)
+    rows, start = [], 0
+    for own in newest:
+        near = found[start : start + len(own)].ravel()
+        rows.append(near[near >= 0].astype(np.int64))
+        start += len(own)
+    return rows
+
+
+def text(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
+    """Return the items whose texts are nearest to the mean of those of each user's newest items."""
+    rows = [_NONE] * len(queries)
+    asked = [number for number, query in enumerate(queries) if len(query.history)]
+    if generation.texts is None:
+        return rows
+    tastes = [queries[number].history[-max(1, settings.few_events) :] for number in asked]
+    for number, found in zip(asked, generation.texts.around(tastes, settings.text_candidates), strict=True):
+        rows[number] = found
+    return rows
+
+
+def pinned(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
+    """Return the items that the settings give a place of their own."""
+    rows = generation.catalogue.rows(pin.item_id for pin in settings.pins)
+    return [rows] * len(queries)
+
+
 def trending(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
     """Return the rows that rise most and that each user has not seen; nothing when nobody counts trends."""
     ranked = generation.trends.rising(generation.catalogue)
@@ -73,7 +113,7 @@ def trending(queries: Sequence[Query], generation: Generation, settings: Ranking
     rows = []
     for query in queries:
         head = ranked[: settings.trending_candidates + len(query.seen)]
-        rows.append(head[~np.isin(head, query.seen)][: settings.trending_candidates])
+        rows.append(head[~member(head, query.seen)][: settings.trending_candidates])
     return rows
 
 
@@ -84,9 +124,14 @@ def _vectors(queries: Sequence[Query], asked: Sequence[int]) -> Vectors:
 
 
 SOURCES = (
-    Source("learned", learned),
-    Source("popular", popular),
-    Source("lookalike", lookalike),
+    Source("learned", learned, KNOWN),
+    Source("popular", popular, vital=True),
+    Source("lookalike", lookalike, KNOWN),
     Source("trending", trending),
+    Source("neighbours", neighbours, KNOWN),
+    Source("text", text, frozenset({Step.FEW_EVENTS})),
 )
-"""In the order of the bits of `Candidates.sources`; new ones go to the end, and there is room for eight."""
+"""Those that are built in. The cold-start ladder: nobody -> trending and popular; few events -> text and
+neighbours beside the learned vector; more -> the learned vector and what is near it."""
+PINNED = Source("pinned", pinned, vital=True)
+"""Asked where the settings pin something."""

@@ -1,11 +1,11 @@
 """The ranking worker's transform: user states in, slates out; standing slates follow the catalogue."""
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 
 import msgspec
+import numpy as np
 
-from streams.clock import Clock, from_ms, wall_seconds
+from streams.clock import Clock, from_ms, monotonic_seconds, wall_seconds
 from streams.codec import decode_recommendation, decode_user_state
 from streams.contracts import Output, Record, Rejected, UserState
 from streams.errors import Fatal
@@ -16,15 +16,13 @@ from streams.transform import Changelog, Ends, changelog
 from workers.ranking import metrics
 from workers.ranking.candidates import Slate
 from workers.ranking.expiries import Expiries
-from workers.ranking.messages import erasure_records, recommendation, slate_record, vector_record
-from workers.ranking.pipeline import Pipeline
+from workers.ranking.messages import erasure_records
+from workers.ranking.pipeline import Pipeline, Stages
+from workers.ranking.publishing import Published, Publishing
 from workers.ranking.standing import StandingSlates
-from workers.ranking.watching import FreshnessWatch, watch_popularity, watch_quality
+from workers.ranking.waiting import Place, Waiting
+from workers.ranking.watching import CoverageWatch, FreshnessWatch, watch_popularity, watch_quality
 from workers.ranking.world import World
-
-_STANDING_A_TURN = 200
-"""Standing slates made again in one turn, so that fresh events never wait for more than that."""
-Place = tuple[int, bytes]
 
 
 class RankingTransform:
@@ -32,22 +30,36 @@ class RankingTransform:
 
     Args:
         world: has a generation already.
+        stages: None makes those of the settings.
+        monotonic: paces the standing slates.
+
+    Raises:
+        SettingError: the settings name a stage that is not there.
     """
 
     sources = (USER_STATE,)
 
-    def __init__(self, settings: Settings, world: World, clock: Clock = wall_seconds) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        world: World,
+        stages: Stages | None = None,
+        clock: Clock = wall_seconds,
+        monotonic: Clock = monotonic_seconds,
+    ) -> None:
         self._settings = settings
         self._world = world
+        self._stages = stages or Stages(settings)
         self._clock = clock
         self._states = MemoryStore()
         self._standing = StandingSlates()
+        self._publishing = Publishing(settings, self._standing)
         self._expiries = Expiries(world.catalogue)
-        self._waiting: dict[Place, None] = {}
-        self._taken: list[Place] = []
+        self._waiting = Waiting(settings.ranking.standing_per_second, monotonic)
         self._active: frozenset[int] = frozenset()
         self._pipeline: tuple[object, Pipeline] | None = None
         self._freshness = FreshnessWatch()
+        self._coverage = CoverageWatch(world.catalogue, self._standing)
 
     def decode(self, record: Record) -> tuple[Record, UserState | None] | Rejected:
         """Return the state, None for an erased user, or why the record holds none."""
@@ -71,47 +83,44 @@ class RankingTransform:
         outputs = [output for record in nulls for output in erasure_records(record, erased_at)]
         for place, (record, state) in newest.items():
             self._states.put(*place, record.value)
-            self._take(place)
+            self._waiting.take(place)
             if state is None:
                 self._standing.put(*place, ())
             else:
                 wanted[place] = state
-        outputs += self._slates(wanted, "event")
-        causes = [(newest[place][0], state) for place, state in wanted.items()]
+        published = self._slates(wanted, "event")
+        causes = [(newest[place][0], state) for place, state in wanted.items() if place in published.places]
         self._freshness.made(causes, taken_up, self._retrieval_seconds, self._clock())
-        return outputs
+        return [*outputs, *published.records]
 
     def tick(self) -> Iterable[Output]:
         """Follow the whole topics, and make again some of the standing slates that need it."""
         before = self._world.generation
         changed = self._world.follow()
         if before is not None and self._world.generation is not before:
-            self._waiting.update(dict.fromkeys(self._standing.everyone()))
+            self._waiting.older_model(self._standing.everyone())
         now_ms = int(self._clock() * 1000)
         self._withdraw((*changed, *self._expiries.due(now_ms)), now_ms)
-        turn = list(islice((place for place in self._waiting if place[0] in self._active), _STANDING_A_TURN))
-        for place in turn:
-            self._take(place)
+        turn = self._waiting.turn(self._active)
         metrics.WAITING.set(len(self._waiting))
+        self._coverage.measure(now_ms)
         stored = ((place, self._states.get(*place)) for place in turn)
-        return self._slates(
-            {place: decode_user_state(value) for place, value in stored if value is not None}, "standing"
-        )
+        wanted = {place: decode_user_state(value) for place, value in stored if value is not None}
+        return self._slates(wanted, "standing").records
 
     def kept(self, ends: Ends) -> None:
         """Keep states and slates of the batch, which can be read from now on."""
         self._freshness.delivered(self._clock())
         self._states.keep(ends_of(USER_STATE, ends))
         self._standing.keep()
-        self._taken.clear()
+        self._waiting.keep()
 
     def abandoned(self) -> None:
         """Put back what was before the batch; slates that waited wait again."""
         self._freshness.abandoned()
         self._states.undo()
         self._standing.undo()
-        self._waiting.update(dict.fromkeys(self._taken))
-        self._taken.clear()
+        self._waiting.undo()
 
     def assigned(self, partitions: Sequence[int]) -> Sequence[Changelog]:
         """Have states and standing slates read back."""
@@ -129,65 +138,48 @@ class RankingTransform:
         """Forget states and slates of these partitions."""
         self._states.drop(partitions)
         self._standing.drop(partitions)
-        self._waiting = {place: None for place in self._waiting if place[0] not in set(partitions)}
+        self._waiting.drop(frozenset(partitions))
         self._active -= set(partitions)
 
     def close(self) -> None:
         """Let go of the store."""
         self._states.close()
 
-    def _take(self, place: Place) -> None:
-        if place in self._waiting:
-            del self._waiting[place]
-            self._taken.append(place)
-
     def _withdraw(self, rows: Sequence[int], now_ms: int) -> None:
         """Let every slate that holds one of these rows wait to be made again, if the row may not be shown."""
         if not rows:
             return
-        live = self._world.catalogue.live(now_ms)
-        for row in rows:
-            if not live[row]:
-                item_id = self._world.catalogue[row].item_id
-                self._waiting.update(dict.fromkeys(self._standing.holders(item_id)))
+        changed = np.asarray(rows, np.int64)
+        for row in changed[~self._world.catalogue.showable(changed, now_ms)].tolist():
+            item_id = self._world.catalogue[row].item_id
+            self._waiting.lost_an_item(self._standing.holders(item_id))
 
-    def _slates(self, wanted: dict[Place, UserState], cause: str) -> list[Output]:
+    def _slates(self, wanted: dict[Place, UserState], cause: str) -> Published:
         generation = self._world.generation
         if generation is None:
             raise Fatal("The ranking worker has no model.", "this is a defect; report it with the log.")
         if self._pipeline is None or self._pipeline[0] is not generation:
-            self._pipeline = (generation, Pipeline(generation, self._settings))
-        now = self._clock()
-        slates = self._pipeline[1].recommend(list(wanted.values()), int(now * 1000))
-        before = [self._standing.get(*place) for place in wanted]
-        outputs: list[Output] = []
-        for (partition, key), slate in zip(wanted, slates, strict=True):
-            message = recommendation(
-                slate, generation, self._world.vector_offsets, from_ms(int(now * 1000)), self._settings
-            )
-            self._standing.put(partition, key, [item.item_id for item in message.items])
-            vector = vector_record(partition, slate, generation.model.version, self._settings)
-            outputs += [slate_record(partition, message), *([vector] if vector is not None else [])]
+            self._pipeline = (generation, Pipeline(generation, self._settings, self._stages))
+        now_ms = int(self._clock() * 1000)
+        slates = self._pipeline[1].recommend(list(wanted.values()), now_ms)
+        published = self._publishing.publish(wanted, slates, generation, self._world.vector_offsets, now_ms)
         metrics.SLATES[cause].inc(len(slates))
-        self._watch(slates, before, [self._standing.get(*place) for place in wanted])
-        return outputs
+        self._watch(slates, published)
+        return published
 
-    def _watch(
-        self, slates: Sequence[Slate], before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]
-    ) -> None:
-        if not slates:
-            return
-        watch_quality(slates, before, after)
-        if self._world.generation is not None:
-            watch_popularity(slates, self._world.generation)
-        metrics.STANDING.set(len(self._standing))
-        live = int(self._world.catalogue.live(int(self._clock() * 1000)).sum())
-        metrics.COVERAGE.set(min(1.0, self._standing.item_count / live) if live else 0)
+    def _watch(self, slates: Sequence[Slate], published: Published) -> None:
+        if slates:
+            watch_quality(slates, published.before, published.after)
+            if self._world.generation is not None:
+                watch_popularity(slates, self._world.generation)
 
     @property
     def _retrieval_seconds(self) -> float:
         return self._pipeline[1].laps.retrieval_seconds if self._pipeline is not None else 0.0
 
     def _stand(self, partition: int, key: bytes, value: bytes | None) -> None:
-        items = () if value is None else decode_recommendation(value).items
-        self._standing.load(partition, key, [item.item_id for item in items])
+        place, message = (partition, key), None if value is None else decode_recommendation(value)
+        generation = self._world.generation
+        self._waiting.take(place)  # what waits is the newest slate only
+        if generation is not None and not self._publishing.stand(place, message, generation.model.version):
+            self._waiting.older_model([place])

@@ -5,11 +5,12 @@ import numpy.typing as npt
 
 from streams.clock import Clock, monotonic_seconds
 from streams.contracts import EventType, ItemTrend
+from streams.contracts.events import RETRACTIONS
 from streams.contracts.learning import TREND_HOURS
 from workers.ranking.catalogue import Catalogue, Rows
 
 Counts = npt.NDArray[np.float64]
-_SILENT = {EventType.IMPRESSION, EventType.SEARCH, EventType.DISLIKE}
+_SILENT = {EventType.IMPRESSION, EventType.SEARCH, EventType.DISLIKE} | RETRACTIONS
 _COUNTED = frozenset(code for code, kind in enumerate(EventType) if kind not in _SILENT)
 _HOUR, _DAY, _WEEK = range(len(TREND_HOURS))
 _FIRST_CAPACITY = 1_024
@@ -35,6 +36,9 @@ class Trends:
         self._times_ms = np.zeros(_FIRST_CAPACITY, np.int64)
         self._rising: tuple[float, tuple[int, int], Rows] | None = None
         self._applied = 0
+        self._newest_ms = 0
+        self._slot_of_row: Rows = np.zeros(0, np.int64)
+        self._mapped_slots = 0
 
     def __len__(self) -> int:
         """Return the items that are held."""
@@ -50,6 +54,7 @@ class Trends:
         self._counts[slot] = 0.0
         if trend is not None:
             self._times_ms[slot] = trend.time_ms
+            self._newest_ms = max(self._newest_ms, trend.time_ms)
             for kind, counts in trend.counts.items():
                 if kind in _COUNTED:
                     self._counts[slot] += counts
@@ -79,16 +84,29 @@ class Trends:
         found = np.zeros(len(rows), np.float32)
         if not self._ids:
             return found
-        slots = [self._slots.get(catalogue[row].item_id, -1) for row in rows.tolist()]
-        known = np.flatnonzero(np.asarray(slots, np.int64) >= 0)
-        found[known] = self._decayed(np.asarray(slots, np.int64)[known])[:, _WEEK]
+        slots = self._slots_of(catalogue)[rows]
+        known = slots >= 0
+        found[known] = self._decayed(slots[known])[:, _WEEK]
         return found
+
+    def _slots_of(self, catalogue: Catalogue) -> Rows:
+        """Return the slot of every row of the one catalogue, -1 where there is none; looks up what is new."""
+        rows, slots = len(self._slot_of_row), self._mapped_slots
+        if rows < len(catalogue):
+            ids = (catalogue[row].item_id for row in range(rows, len(catalogue)))
+            more = np.fromiter((self._slots.get(item_id, -1) for item_id in ids), np.int64)
+            self._slot_of_row = np.concatenate([self._slot_of_row, more])
+        for slot in range(slots, len(self._ids)):
+            if (row := catalogue.row(self._ids[slot])) is not None:
+                self._slot_of_row[row] = slot
+        self._mapped_slots = len(self._ids)
+        return self._slot_of_row
 
     def _decayed(self, slots: Rows) -> Counts:
         """Return the counts of these slots as they are now, float64 (len(slots), windows)."""
         if not len(slots):
             return np.zeros((0, len(TREND_HOURS)))
-        age_hours = (self._times_ms[: len(self._ids)].max() - self._times_ms[slots]) / _HOUR_MS
+        age_hours = (self._newest_ms - self._times_ms[slots]) / _HOUR_MS
         weights: Counts = np.exp(-age_hours[:, None] / np.asarray(TREND_HOURS))
         return self._counts[slots] * weights
 

@@ -9,10 +9,15 @@ import numpy.typing as npt
 
 from streams.contracts import Record, UserState
 from workers.ranking import metrics
-from workers.ranking.candidates import Slate
+from workers.ranking.candidates import Slate, Step
+from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
+from workers.ranking.standing import StandingSlates
 
 Seconds = npt.NDArray[np.float64]
+
+
+_COVERAGE_EVERY_MS = 1_000
 
 
 class _Made(NamedTuple):
@@ -73,6 +78,23 @@ class FreshnessWatch:
         self._made = None
 
 
+class CoverageWatch:
+    """How much of the catalogue stands in some slate; measured once a second, for it looks at every item."""
+
+    def __init__(self, catalogue: Catalogue, standing: StandingSlates) -> None:
+        self._catalogue = catalogue
+        self._standing = standing
+        self._next_ms = 0
+
+    def measure(self, now_ms: int) -> None:
+        """Report, if it is time; milliseconds since the epoch."""
+        metrics.STANDING.set(len(self._standing))
+        if now_ms >= self._next_ms:
+            self._next_ms = now_ms + _COVERAGE_EVERY_MS
+            live = int(self._catalogue.live(now_ms).sum())
+            metrics.COVERAGE.set(min(1.0, self._standing.item_count / live) if live else 0)
+
+
 def watch_quality(
     slates: Sequence[Slate], before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]
 ) -> None:
@@ -91,7 +113,7 @@ def watch_quality(
     metrics.SLATE_ITEMS.inc(sum(map(len, after)))
     metrics.COMPARED_ITEMS.inc(compared)
     metrics.REPEATED_ITEMS.inc(repeated)
-    metrics.NO_HISTORY.inc(sum(slate.query.vector is None for slate in slates))
+    metrics.NO_HISTORY.inc(sum(slate.query.step is Step.NO_HISTORY for slate in slates))
 
 
 def watch_popularity(slates: Sequence[Slate], generation: Generation) -> None:

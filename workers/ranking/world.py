@@ -32,7 +32,7 @@ class World:
 
     def __init__(self, settings: Settings, encoder_id: str) -> None:
         self.generation: Generation | None = None
-        self.catalogue = Catalogue()
+        self.catalogue = Catalogue(settings.ranking)
         self.trends = Trends()
         self._settings = settings
         self._encoder_id = encoder_id
@@ -92,7 +92,8 @@ class World:
             metrics.MODELS_REFUSED.inc()
             _log.error("model refused", version=champion.version, error=str(error))
             return
-        old, self.generation = self.generation, Generation(model, self.catalogue, self._settings, self.trends)
+        old = self.generation
+        self.generation = Generation(model, self.catalogue, self._settings, self.trends, old)
         self._changes = list(self._users.items())
         metrics.MODEL_LOADED.clear()
         metrics.MODEL_LOADED.labels(model.version, model.encoder_id).set(1)

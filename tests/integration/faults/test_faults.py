@@ -1,0 +1,96 @@
+"""Whatever dies: no event is lost, none is counted twice, and the dead letters are exactly the poison."""
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from encoder.identity import encoder_id
+from streams.provision import create_topics
+from streams.settings import Settings, load_settings
+from tests.integration.conftest import JARS, SKIPPED
+from tests.integration.faults import scenarios
+from tests.integration.faults.fleet import Fleet
+from tests.integration.faults.scenarios import Stage
+from tests.integration.kafka_node import KafkaNode
+from workers.demo.topics import delete_topics
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
+    """Yield a Kafka of our own, which may be killed."""
+    if not (jars := os.environ.get(JARS)):
+        pytest.skip(SKIPPED)
+    # The broker looks for dead transactions every 10 s; the tests need not wait for that.
+    quick = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"}
+    kafka = KafkaNode(Path(jars), tmp_path_factory.mktemp("kafka"), quick)
+    kafka.start()
+    yield kafka
+    kafka.stop()
+
+
+@pytest.fixture
+def settings(node: KafkaNode, tmp_path: Path) -> Settings:
+    made = load_settings(
+        kafka={
+            "bootstrap_servers": node.bootstrap_servers,
+            "group_prefix": f"test-{tmp_path.name}",
+            "session_timeout_seconds": 3,
+            "transaction_timeout_seconds": 4,
+        }
+    )
+    delete_topics(made, encoder_id(made.encoder))
+    create_topics(made, encoder_id(made.encoder))
+    return made
+
+
+@pytest.fixture
+def stage(settings: Settings, node: KafkaNode, tmp_path: Path) -> Iterator[Stage]:
+    with Fleet(settings, tmp_path) as fleet:
+        fleet.start("a")
+        fleet.start("b")
+        fleet.wait_ready("a", "b")
+        yield Stage(settings, node, fleet, random.Random(1))
+
+
+def assert_right(stage: Stage) -> None:
+    verdict = stage.judged()
+    assert verdict.equal, verdict
+    assert verdict.events > 500
+
+
+def test_nothing_is_lost_or_doubled_when_workers_die_in_the_middle_of_their_work(stage: Stage) -> None:
+    with stage.load(1_000):
+        pass
+    for name in ("kill_idle", "kill_written", "kill_offsets", "kill_committed", "kill_while_restoring"):
+        scenarios.ALL[name](stage)
+    assert_right(stage)
+
+
+def test_nothing_is_lost_or_doubled_when_workers_come_go_and_come_back_from_the_dead(stage: Stage) -> None:
+    for name in ("terminate", "zombie", "add_and_remove"):
+        scenarios.ALL[name](stage)
+    assert_right(stage)
+
+
+def test_nothing_is_lost_or_doubled_when_the_broker_or_the_producer_dies(stage: Stage) -> None:
+    for name in ("kill_producer", "kill_broker"):
+        scenarios.ALL[name](stage)
+    assert_right(stage)
+
+
+def test_a_second_worker_with_the_same_name_takes_over_and_the_first_says_why_it_ends(stage: Stage) -> None:
+    first = stage.fleet.processes["a"]
+    with stage.load():
+        stage.fleet.start("a")
+        assert first.wait(60) == 4, stage.fleet.said("a")
+        stage.fleet.wait_ready("a")
+    assert "same instance name" in stage.fleet.said("a")
+    assert_right(stage)
+    assert stage.fleet.processes["a"].poll() is None
+    stage.fleet.send("a", signal.SIGTERM)

@@ -1,0 +1,242 @@
+"""From users to slates: who gets what, why, and what never happens."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from prometheus_client import REGISTRY
+
+from streams.contracts import EventType, UserState
+from streams.errors import SettingError
+from streams.settings import Settings
+from tests.ranking import worlds
+from tests.ranking.worlds import NOW_MS, clicks, state
+from workers.ranking.candidates import Candidates, Query, Scored, Slate
+from workers.ranking.catalogue import Catalogue
+from workers.ranking.generation import Generation
+from workers.ranking.pipeline import Pipeline, Stages
+
+
+class Makes:
+    """Makes pipelines, and ends the threads of their indexes."""
+
+    def __init__(self) -> None:
+        self.generations: list[Generation] = []
+
+    def __call__(self, changed: worlds.Change | None = None, **ranking: object) -> Pipeline:
+        settings = worlds.settings(**ranking)
+        self.generations.append(worlds.generation(settings, changed=changed))
+        return Pipeline(self.generations[-1], settings, Stages(settings))
+
+
+@pytest.fixture
+def make() -> Iterator[Makes]:
+    makes = Makes()
+    yield makes
+    for generation in makes.generations:
+        generation.close()
+        if generation.texts is not None:
+            generation.texts.close()
+
+
+def numbers(slate: Slate) -> list[int]:
+    found: list[int] = slate.rows.tolist()
+    return found  # row n is item n: nothing else was put
+
+
+def codes(slate: Slate) -> set[str]:
+    return {reason.code for reasons in slate.reasons for reason in reasons}
+
+
+def count(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"headrace_ranking_{name}", labels) or 0.0
+
+
+USERS: list[UserState] = [
+    clicks("nobody"),
+    clicks("new", 5, 9),
+    clicks("known", *range(10, 18)),
+    state(
+        "buyer", [(3, EventType.PURCHASE), (4, EventType.DISLIKE), (7, EventType.RATING, 4.0), (8, EventType.VIEW)]
+    ),
+]
+
+
+def test_every_score_depends_on_its_user_and_its_item_only(make: Makes) -> None:
+    pipeline = make()
+    together = pipeline.recommend(USERS * 3, NOW_MS)[: len(USERS)]
+    alone = [pipeline.recommend([user], NOW_MS)[0] for user in USERS]
+    for one, other in zip(alone, together, strict=True):
+        assert numbers(one) == numbers(other)
+        np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-5)
+        assert one.reasons == other.reasons
+
+
+def test_a_score_is_the_same_bits_whatever_other_candidates_there_are(make: Makes) -> None:
+    pipeline = make()
+    queries = pipeline.hydrate(USERS)
+    candidates, _ = pipeline.candidates(queries, NOW_MS)
+    whole = pipeline.score(queries, candidates).scores
+    for stride in (2, 3, 7):
+        mask = np.arange(len(candidates.rows)) % stride == 0
+        assert (pipeline.score(queries, candidates.keep(mask)).scores == whole[mask]).all()
+
+
+def test_the_parts_of_a_score_add_up_to_it(make: Makes) -> None:
+    boosts = [{"when": "'Drama' in categories", "multiply": 1.5}, {"when": "price > 20", "add": -0.25}]
+    for slate in make(boosts=boosts).recommend(USERS, NOW_MS):
+        sums = [sum(parts.values()) for parts in slate.parts]
+        np.testing.assert_allclose(sums, slate.scores, rtol=1e-5, atol=1e-5)
+
+
+def test_the_ladder_says_how_much_is_known_and_asks_accordingly(make: Makes) -> None:
+    nobody, new, known, _ = make(few_events=3).recommend(USERS, NOW_MS)
+    assert codes(nobody) == {"no_history", "popular"}
+    assert {"few_events", "text", "neighbours", "learned", "similar_item"} <= codes(new)
+    assert {"history", "learned", "neighbours", "similar_item"} <= codes(known)
+    assert "text" not in codes(known)
+    for slate in (nobody, new, known):
+        assert len({reasons[0].code for reasons in slate.reasons}) == 1
+    assert numbers(nobody) == list(range(10))  # by popularity, which falls with the number
+
+
+def test_the_rung_is_that_of_what_is_known_of_the_items(make: Makes) -> None:
+    unknown = state("gone", [(900, EventType.CLICK), (901, EventType.CLICK)])
+    assert make().recommend([unknown], NOW_MS)[0].reasons[0][0].code == "no_history"
+
+
+def test_nothing_is_shown_that_a_filter_forbids(make: Makes) -> None:
+    def changed(number: int) -> dict[str, object]:
+        return {"available": number % 7 != 0, "expires_at_ms": NOW_MS if number % 5 == 0 else NOW_MS + 1}
+
+    rules = ["price <= 50", "'Horror' not in categories"]
+    pipeline = make(changed, rules=rules, excluded_items=[worlds.item_id(1)], slate_length=60)
+    for user, slate in zip(USERS, pipeline.recommend(USERS, NOW_MS), strict=True):
+        for number in numbers(slate):
+            assert 0 not in (number % 7, number % 5)
+            assert number <= 50
+            assert number != 1
+            assert worlds.CATEGORIES[number % 3] != "Horror"
+            assert worlds.item_id(number) not in {past.item_id for past in user.history}
+
+
+def test_bought_and_disliked_items_stay_away_where_seen_ones_may_return(make: Makes) -> None:
+    slate = make(exclude_seen=False, slate_length=60, popular_candidates=60).recommend([USERS[3]], NOW_MS)[0]
+    assert {7, 8} <= set(numbers(slate))
+    assert not {3, 4} & set(numbers(slate))
+    all_of_them = make(
+        exclude_seen=False, exclude_bought=False, exclude_disliked=False, slate_length=60, popular_candidates=60
+    )
+    assert {3, 4, 7, 8} <= set(numbers(all_of_them.recommend([USERS[3]], NOW_MS)[0]))
+
+
+def test_the_newest_opinion_counts(make: Makes) -> None:
+    changed_mind = state("fickle", [(4, EventType.DISLIKE), (4, EventType.LIKE), (6, EventType.CLICK)])
+    slate = make(exclude_seen=False, slate_length=60, popular_candidates=60).recommend([changed_mind], NOW_MS)[0]
+    assert 4 in numbers(slate)
+
+
+def test_each_filter_says_what_it_removed_and_nothing_gets_lost(make: Makes) -> None:
+    pipeline = make(rules=["price <= 30"], excluded_items=[worlds.item_id(2)])
+    queries = pipeline.hydrate(USERS)
+    kept, removed = pipeline.candidates(queries, NOW_MS)
+    names = {each.filter.name for each in removed}
+    assert names == {"excluded", "rule_0", "bought", "disliked", "seen"}
+    assert all(each.filter.why for each in removed)
+    plain = make(exclude_seen=False, exclude_bought=False, exclude_disliked=False)
+    everything, nothing = plain.candidates(plain.hydrate(USERS), NOW_MS)
+    assert nothing == []
+
+    def pairs(found: Candidates) -> set[tuple[int, int]]:
+        return set(zip(found.owners.tolist(), found.rows.tolist(), strict=True))
+
+    parts = [pairs(kept), *(pairs(each.candidates) for each in removed)]
+    assert set.union(*parts) == pairs(everything)
+    assert sum(map(len, parts)) == len(pairs(everything))
+
+
+def test_removed_candidates_are_counted_by_filter(make: Makes) -> None:
+    before = count("removed_total", filter="rule_0")
+    make(rules=["price < 0"]).recommend(USERS[:1], NOW_MS)
+    assert count("removed_total", filter="rule_0") - before == 50  # popular_candidates
+
+
+class Broken:
+    """A scorer that has no score for every third row."""
+
+    def __call__(self, queries: Sequence[Query], candidates: Candidates, generation: Generation) -> Scored:
+        scores = -candidates.rows.astype(np.float32)
+        scores[candidates.rows % 6 == 0] = np.nan
+        scores[candidates.rows % 6 == 3] = np.inf
+        return Scored(scores, {"model": scores})
+
+
+def test_scores_that_are_no_numbers_sink_and_are_counted(make: Makes) -> None:
+    pipeline = make(slate_length=60)
+    pipeline._stages.scorer = Broken()
+    before = count("non_finite_scores_total")
+    slate = pipeline.recommend(USERS[:1], NOW_MS)[0]
+    sound = [number for number in range(50) if number % 3]
+    assert numbers(slate)[: len(sound)] == sound
+    assert np.isfinite(slate.scores).all()
+    assert count("non_finite_scores_total") - before == 50 - len(sound)
+    assert all(np.isfinite(list(parts.values())).all() for parts in slate.parts)
+
+
+def test_pins_stand_in_their_places_unless_a_filter_removes_them(make: Makes) -> None:
+    pins = [{"item_id": worlds.item_id(58), "rank": 1}, {"item_id": worlds.item_id(12), "rank": 3}]
+    nobody, _, known, _ = make(pins=pins).recommend(USERS, NOW_MS)
+    assert (numbers(nobody)[0], numbers(nobody)[2]) == (58, 12)
+    assert "pinned" in {reason.code for reason in nobody.reasons[0]}
+    assert numbers(known)[0] == 58
+    assert 12 not in numbers(known)  # known has seen it
+
+
+def test_no_kind_exceeds_its_cap(make: Makes) -> None:
+    for slate in make(caps=[{"by": "categories", "most": 2}]).recommend(USERS, NOW_MS):
+        kinds = [number % 3 for number in numbers(slate)]
+        assert max(map(kinds.count, kinds)) <= 2
+        assert len(kinds) == 6  # three categories
+
+
+def test_a_boost_lifts_what_it_names(make: Makes) -> None:
+    plain = make().recommend(USERS[:1], NOW_MS)[0]
+    lifted = make(boosts=[{"when": "'Drama' in categories", "multiply": 100.0}]).recommend(USERS[:1], NOW_MS)[0]
+    assert {number % 3 for number in numbers(plain)} == {0, 1, 2}
+    assert {number % 3 for number in numbers(lifted)} == {1}
+    assert all("boost" in parts for parts in lifted.parts)
+
+
+def test_diversity_makes_the_items_of_a_slate_less_alike(make: Makes) -> None:
+    def likeness(diversity: float) -> float:
+        pipeline = make(diversity=diversity)
+        total = 0.0
+        for slate in pipeline.recommend(USERS[1:], NOW_MS):
+            matrix = pipeline._generation.item_matrix[slate.rows]
+            matrix = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+            total += float((matrix @ matrix.T)[np.triu_indices(len(matrix), 1)].mean())
+        return total
+
+    assert likeness(0.9) < likeness(0.5) < likeness(0.0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "ranking"),
+    [
+        ("ranking.rules.0", {"rules": ["prize <= 50"]}),
+        ("ranking.boosts.0.when", {"boosts": [{"when": "colour == 'red'"}]}),
+        ("ranking.caps.0.by", {"caps": [{"by": "brand", "most": 1}]}),
+        ("ranking.rules.1", {"rules": ["price <= 50", "price <="]}),
+        ("ranking.rules.0", {"rules": ["price"]}),
+    ],
+)
+def test_an_unknown_field_ends_the_worker_before_it_starts(setting: str, ranking: dict[str, object]) -> None:
+    settings: Settings = worlds.settings(**ranking)
+    with pytest.raises(SettingError, match=setting):
+        Catalogue(settings.ranking)
+
+
+@pytest.mark.parametrize("ranking", [{"sources": ["learnt"]}, {"filters": ["mine"]}, {"scorer": "best"}])
+def test_an_unknown_stage_ends_the_worker_before_it_starts(ranking: dict[str, object]) -> None:
+    with pytest.raises(SettingError, match=next(iter(ranking))):
+        Stages(worlds.settings(**ranking))

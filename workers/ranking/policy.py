@@ -1,0 +1,102 @@
+"""What the operator's rules say of each item: compiled once, evaluated when an item is put, read as columns."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.contracts import ItemVector
+from streams.errors import SettingError
+from streams.settings.ranking import RankingSettings
+from workers.ranking.expressions import Expression, ExpressionError, Kind, compile_condition, compile_expression
+
+Mask = npt.NDArray[np.bool_]
+_GROUPS_FIRST = 4
+NO_GROUP = -1
+
+
+class Policy:
+    """Columns over catalogue rows; `put` fills one row of each.
+
+    Args:
+        settings: with the expressions.
+
+    Attributes:
+        allowed: bool (rules, capacity); whether a row meets each of `settings.rules`.
+        excluded: bool (capacity,); rows of `settings.excluded_items`.
+        boosted: bool (boosts, capacity); which boosts a row gets.
+        groups: one int32 (capacity, widest) a cap; numbers of the kinds that a row is of, -1 for no more.
+
+    Raises:
+        SettingError: an expression is wrong; the sentence names the setting.
+    """
+
+    def __init__(self, settings: RankingSettings) -> None:
+        self._rules = [_condition(text, f"ranking.rules.{place}") for place, text in enumerate(settings.rules)]
+        self._boosts = [
+            _condition(boost.when, f"ranking.boosts.{place}.when") for place, boost in enumerate(settings.boosts)
+        ]
+        self._kinds = [_kind(cap.by, f"ranking.caps.{place}.by") for place, cap in enumerate(settings.caps)]
+        self._excluded_ids = frozenset(settings.excluded_items)
+        self._numbers: list[dict[str | float | bool, int]] = [{} for _ in self._kinds]
+        self.allowed: Mask = np.zeros((len(self._rules), 0), np.bool_)
+        self.boosted: Mask = np.zeros((len(self._boosts), 0), np.bool_)
+        self.excluded: Mask = np.zeros(0, np.bool_)
+        self.groups = [np.full((0, _GROUPS_FIRST), NO_GROUP, np.int32) for _ in self._kinds]
+
+    def grow(self, capacity: int) -> None:
+        """Make room for `capacity` rows."""
+        more = capacity - len(self.excluded)
+        self.allowed = np.pad(self.allowed, ((0, 0), (0, more)))
+        self.boosted = np.pad(self.boosted, ((0, 0), (0, more)))
+        self.excluded = np.pad(self.excluded, (0, more))
+        self.groups = [np.pad(part, ((0, more), (0, 0)), constant_values=NO_GROUP) for part in self.groups]
+
+    def put(self, row: int, item: ItemVector) -> None:
+        """Evaluate everything for the item that has `row` from now on."""
+        for place, meets in enumerate(self._rules):
+            self.allowed[place, row] = meets(item)
+        for place, gets in enumerate(self._boosts):
+            self.boosted[place, row] = gets(item)
+        self.excluded[row] = item.item_id in self._excluded_ids
+        for place, kind in enumerate(self._kinds):
+            self._put_groups(place, row, _names(kind.evaluate(item)))
+
+    def _put_groups(self, place: int, row: int, names: Sequence[str | float | bool]) -> None:
+        numbers = self._numbers[place]
+        found = [numbers.setdefault(name, len(numbers)) for name in dict.fromkeys(names)]
+        missing = len(found) - self.groups[place].shape[1]
+        if missing > 0:
+            self.groups[place] = np.pad(self.groups[place], ((0, 0), (0, missing)), constant_values=NO_GROUP)
+        self.groups[place][row] = NO_GROUP
+        self.groups[place][row, : len(found)] = found
+
+
+def _names(value: object) -> tuple[str | float | bool, ...]:
+    if isinstance(value, tuple):
+        return value
+    return (value,) if isinstance(value, str | int | float) else ()
+
+
+def _condition(text: str, setting: str) -> Callable[[ItemVector], bool]:
+    try:
+        return compile_condition(text)
+    except ExpressionError as error:
+        raise _wrong(text, setting, error) from None
+
+
+def _kind(text: str, setting: str) -> Expression:
+    try:
+        found = compile_expression(text)
+        if found.kind in (Kind.LITERALS, Kind.NOTHING):
+            raise ExpressionError(f"`{text}` is the same for every item")
+    except ExpressionError as error:
+        raise _wrong(text, setting, error) from None
+    return found
+
+
+def _wrong(text: str, setting: str, error: ExpressionError) -> SettingError:
+    return SettingError(
+        f"Setting {setting} is wrong: `{text}`: {error}.",
+        "correct the expression; workers/ranking/expressions.py describes the language.",
+    )

@@ -1,0 +1,106 @@
+"""From the slates of a batch to the records that publish them; what stands already may be held back."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from streams.clock import from_ms
+from streams.contracts import Output, Recommendation
+from streams.settings import Settings
+from workers.ranking import metrics
+from workers.ranking.candidates import Slate
+from workers.ranking.generation import Generation
+from workers.ranking.messages import recommendation, rules_version, slate_record, vector_record
+from workers.ranking.standing import UNSTAMPED, Stamp, StandingSlates
+from workers.ranking.waiting import Place
+
+
+class Published(NamedTuple):
+    """What became of the slates of a batch.
+
+    Attributes:
+        records: to be written.
+        places: whose slates are among them.
+        before: items of the slate that stood before, one a slate, () where none did.
+        after: items that stand from now on.
+    """
+
+    records: list[Output]
+    places: frozenset[Place]
+    before: list[tuple[str, ...]]
+    after: list[tuple[str, ...]]
+
+
+class Publishing:
+    """Decides which slates are published, and notes what stands.
+
+    Args:
+        standing: is brought up to date, as part of the open batch.
+    """
+
+    def __init__(self, settings: Settings, standing: StandingSlates) -> None:
+        self._settings = settings
+        self._standing = standing
+        self._rules = rules_version(settings.ranking)
+        self._only_changed = settings.ranking.publish == "changed"
+        self._heartbeat_ms = settings.ranking.heartbeat_seconds * 1000
+
+    def publish(
+        self,
+        places: Iterable[Place],
+        slates: Sequence[Slate],
+        generation: Generation,
+        vector_offsets: tuple[int, ...],
+        now_ms: int,
+    ) -> Published:
+        """Return the records of these slates, one a place; user vectors are published in any case."""
+        stamp = Stamp(self._made_by(generation.model.version, self._rules), now_ms)
+        made = Published([], frozenset(), [], [])
+        published = []
+        for place, slate in zip(places, slates, strict=True):
+            items = tuple(generation.catalogue[row].item_id for row in slate.rows.tolist())
+            made.before.append(before := self._standing.get(*place))
+            made.after.append(items)
+            if self._only_changed and items == before and self._stands(place, stamp):
+                metrics.SUPPRESSED.inc()
+            else:
+                message = recommendation(
+                    slate,
+                    generation,
+                    vector_offsets,
+                    from_ms(now_ms),
+                    valid_seconds=self._settings.ranking.valid_seconds,
+                    rules=self._rules,
+                )
+                made.records.append(slate_record(place[0], message))
+                self._standing.put(*place, items, stamp if self._only_changed else UNSTAMPED)
+                published.append(place)
+            vector = vector_record(place[0], slate, generation.model.version, self._settings)
+            if vector is not None:
+                made.records.append(vector)
+        return made._replace(places=frozenset(published))
+
+    def stand(self, place: Place, message: Recommendation | None, model_version: str) -> bool:
+        """Note what was published before, as no part of a batch.
+
+        Args:
+            model_version: of the model that serves.
+
+        Returns:
+            Whether that model, under the rules in force, would have made it.
+        """
+        if message is None:
+            self._standing.load(*place, ())
+            return True
+        made_by = self._made_by(message.model_version, message.rules_version)
+        made_ms = int(message.generated_at.timestamp() * 1000)
+        stamp = Stamp(made_by, made_ms) if self._only_changed else UNSTAMPED
+        self._standing.load(*place, [item.item_id for item in message.items], stamp)
+        return made_by == self._made_by(model_version, self._rules)
+
+    def _stands(self, place: Place, stamp: Stamp) -> bool:
+        made_by, made_ms = self._standing.stamp(*place)
+        return made_by == stamp.made_by and stamp.made_ms - made_ms < self._heartbeat_ms
+
+    @staticmethod
+    def _made_by(model_version: str, rules: str) -> str:
+        return f"{model_version}/{rules}"

@@ -1,0 +1,56 @@
+"""The scores of a batch. A scorer sees all candidates; each score depends on its user and that candidate only."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from workers.ranking.candidates import Candidates, Query, Scored, Scores
+from workers.ranking.generation import Generation
+from workers.ranking.rescoring import rescored
+from workers.ranking.scoring import score
+
+Scorer = Callable[[Sequence[Query], Candidates, Generation], Scored]
+"""Takes queries, candidates and generation; the parts must add up to the score."""
+
+
+def by_vector(queries: Sequence[Query], candidates: Candidates, generation: Generation) -> Scored:
+    """Return the inner products of user and item, or popularity where nothing is known of the user.
+
+    This is what there is time for when the deadline is near.
+    """
+    scores = np.empty(len(candidates.rows), np.float32)
+    for query, span in zip(queries, candidates.spans(len(queries)), strict=True):
+        scores[span] = score(query, candidates.rows[span], generation)
+    return _named(queries, candidates, scores)
+
+
+def model(queries: Sequence[Query], candidates: Candidates, generation: Generation) -> Scored:
+    """Return the score of the whole model, `by_vector` where that is two towers.
+
+    The part `evidence` is what the second stage adds to the towers' score, or takes from it.
+    """
+    towers = by_vector(queries, candidates, generation)
+    if generation.model.rescorer is None:
+        return towers
+    known = np.fromiter((query.vector is not None for query in queries), np.bool_, len(queries))
+    here = np.flatnonzero(known[candidates.owners])
+    if not len(here):
+        return towers
+    evidence = np.zeros(len(candidates.rows), np.float32)
+    asked = [query for query in queries if query.vector is not None]
+    owners, rows = (np.cumsum(known) - 1)[candidates.owners[here]], candidates.rows[here]
+    before = towers.scores[here]
+    evidence[here] = rescored(before, asked, owners, rows, generation) - before
+    return Scored(towers.scores + evidence, {**towers.parts, "evidence": evidence})
+
+
+def _named(queries: Sequence[Query], candidates: Candidates, scores: Scores) -> Scored:
+    known = np.fromiter((query.vector is not None for query in queries), np.bool_, len(queries))
+    if known.all():
+        return Scored(scores, {"model": scores})
+    of_known = known[candidates.owners]
+    nothing = np.float32(0)
+    return Scored(
+        scores,
+        {"model": np.where(of_known, scores, nothing), "popularity": np.where(of_known, nothing, scores)},
+    )

@@ -1,0 +1,45 @@
+"""Items by the vectors of their texts: for users of whom little is known, and for items that are new."""
+
+import numpy as np
+import numpy.typing as npt
+
+from index.live import LiveIndex
+from streams.settings.ranking import IndexSettings
+from workers.ranking.catalogue import Catalogue, Rows
+
+Vectors = npt.NDArray[np.float32]
+
+
+class TextIndex:
+    """The available items of a catalogue by text vector. Does not depend on the model; kept when that changes."""
+
+    def __init__(self, catalogue: Catalogue, settings: IndexSettings) -> None:
+        self._catalogue = catalogue
+        rows = np.flatnonzero(catalogue.available[: len(catalogue)])
+        vectors = catalogue.text_vectors[rows]
+        # Text vectors of one language model share a large mean; a taste shows only without it (.041 against .015).
+        self._mean: Vectors = vectors.mean(axis=0) if len(rows) else np.zeros(vectors.shape[1], np.float32)
+        self._index = LiveIndex.built(rows, vectors, settings, name="texts")
+
+    def refresh(self, rows: Rows) -> None:
+        """Follow the catalogue; `rows` were put or deleted."""
+        here = self._catalogue.available[rows]
+        self._index.upsert(rows[here], self._catalogue.text_vectors[rows[here]])
+        self._index.remove(rows[~here])
+
+    def around(self, tastes: list[Rows], count: int) -> list[Rows]:
+        """Return the rows whose texts are nearest to the mean of each taste's.
+
+        Args:
+            tastes: rows of liked items, none of them empty.
+            count: rows wanted of each.
+        """
+        if not len(self._index) or not tastes:
+            return [np.zeros(0, np.int64)] * len(tastes)
+        means = np.stack([self._catalogue.text_vectors[rows].mean(axis=0) for rows in tastes]) - self._mean
+        found = self._index.search(means, min(count, len(self._index)))
+        return [keys[keys >= 0] for keys in found.keys]
+
+    def close(self) -> None:
+        """Stop the index's thread."""
+        self._index.close()
