@@ -168,19 +168,18 @@ class TransactionalDelivery:
             for record in records:
                 self._queue_one(record)
             return
-        lasts = tuple({record.partition: record for record in records}.values())
-        last_ids = {id(record) for record in lasts}
+        lasts = {record.partition: at for at, record in enumerate(records)}.values()
         waiting: list[dict[str, Any]] = [
-            {"value": record.value, "key": record.key, "partition": record.partition}
-            for record in records
-            if id(record) not in last_ids
+            {"value": record.value, "key": record.key, "partition": record.partition} for record in records
         ]
+        for at in sorted(lasts, reverse=True):
+            del waiting[at]
         while waiting and self._producer.produce_batch(topic, waiting) < len(waiting):
             waiting = [record for record in waiting if _is_left(record)]
             self._producer.poll(0.05)
         # The last of each partition tells where the batch ends.
-        for record in lasts:
-            self._queue_one(record)
+        for at in lasts:
+            self._queue_one(records[at])
 
     def _queue_one(self, record: Output) -> None:
         while True:

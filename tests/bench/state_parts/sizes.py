@@ -17,20 +17,21 @@ from streams.topics import CLICKSTREAM, USER_STATE
 from tests.bench.state_parts.workload import event
 
 EVENTS = 20
-_USERS_A_BATCH = 500
+_USERS_A_BATCH = 2_000
 
 
 def states(users: int, store: PartitionStore) -> Iterator[Output]:
-    """Fold `EVENTS` events of each user into `store`; return what the worker would write."""
+    """Fold `EVENTS` events of each user into `store`; return the states that the worker would write."""
     transform = StateTransform(load_settings(), 1, store)
     transform.assigned([0])
     transform.restored([0])
     offset = 0
-    for first in range(0, users, _USERS_A_BATCH):
-        batch: list[Any] = []
-        for user in range(first, min(users, first + _USERS_A_BATCH)):
-            name = f"user-{user}"
-            for number in range(EVENTS):
+    # A user's events come one by one: those of one batch would all be named as the state's causes.
+    for number in range(EVENTS):
+        for first in range(0, users, _USERS_A_BATCH):
+            batch: list[Any] = []
+            for user in range(first, min(users, first + _USERS_A_BATCH)):
+                name = f"user-{user}"
                 value = event(offset, name, (user * 31 + number * 977) % 20_000)
                 message = transform.decode(
                     Record(CLICKSTREAM, 0, offset, 1_800_000_000_000, name.encode(), value, ())
@@ -38,8 +39,10 @@ def states(users: int, store: PartitionStore) -> Iterator[Output]:
                 assert not isinstance(message, Rejected), message
                 batch.append(message)
                 offset += 1
-        yield from (output for output in transform.handle(batch) if output.topic == USER_STATE)
-        transform.kept({})
+            outputs = transform.handle(batch)
+            transform.kept({})
+            if number == EVENTS - 1:
+                yield from (output for output in outputs if output.topic == USER_STATE)
 
 
 def memory_bytes_per_user(users: int) -> float:
