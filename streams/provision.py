@@ -64,7 +64,9 @@ def create_topics(settings: Settings, encoder_id: str) -> list[str]:
             client.list_topics(topic.name, timeout=_SECONDS)
         return [topic.name for topic in missing]
     partitions, replicas = settings.topics.partitions, settings.topics.replication_factor
-    new = [NewTopic(topic.name, partitions, replicas, config=topic.config) for topic in missing]
+    # A write is acknowledged by all replicas that are in step: with three, one may be away and none is lost.
+    in_step = {"min.insync.replicas": str(max(1, replicas - 1))}
+    new = [NewTopic(topic.name, partitions, replicas, config=topic.config | in_step) for topic in missing]
     for name, done in (client.create_topics(new, operation_timeout=_SECONDS) if new else {}).items():
         try:
             done.result(_SECONDS)
