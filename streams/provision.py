@@ -26,7 +26,7 @@ from streams.topics import (
 )
 
 _SECONDS = 30.0
-_CO_PARTITIONED = (
+CO_PARTITIONED = (
     CLICKSTREAM,
     REKEYED,
     ERASURES,
@@ -96,7 +96,7 @@ def co_partitions(settings: Settings) -> int:
         BrokerError: a topic is missing, or the numbers differ.
     """
     found = metadata(settings).topics
-    counts = {topic: len(found[topic].partitions) if topic in found else 0 for topic in _CO_PARTITIONED}
+    counts = {topic: len(found[topic].partitions) if topic in found else 0 for topic in CO_PARTITIONED}
     missing = [topic for topic, count in counts.items() if count == 0]
     if missing:
         raise BrokerError(f"There is no topic {missing[0]}.", "run `headrace topics create`.")

@@ -1,7 +1,8 @@
 """`make compose-check`: starts deploy/compose.yaml, sends traffic, and asks Grafana itself for every panel.
 
-Needs Docker with Compose, and the ports 3000, 9090, 9092 and 9093. CI runs without Docker: what it shows instead is
-in tests/integration/test_dashboards.py (the same dashboards, asked of Prometheus) and tests/unit/test_deployment.py.
+Needs Docker with Compose, and the ports 3000, 9090, 9092 and 9093. CI runs without Docker: what it shows instead
+is in tests/integration/test_dashboards.py (the same dashboards, asked of Prometheus) and in
+tests/unit/test_deployment.py.
 """
 
 import argparse

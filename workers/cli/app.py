@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from streams.errors import Fatal, HeadraceError
-from workers.cli import broker, demo, dlq, erase, events, items, recommendations, topics, train, worker
+from workers.cli import broker, demo, dlq, doctor, erase, events, items, recommendations, topics, train, worker
 from workers.cli.options import BootstrapServers
 from workers.telemetry import configure_command
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("broker")(broker.broker)
 app.command("worker")(worker.worker)
 app.command("train")(train.train)
