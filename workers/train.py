@@ -16,7 +16,7 @@ from streams.reading import read_to_end
 from streams.settings import Settings
 from streams.topics import MODELS, item_vectors
 from workers.bundles import bundles_directory
-from workers.ranking.model.fitting import Epoch
+from workers.ranking.model.course import Epoch
 from workers.ranking.model.training import ItemTexts, train
 from workers.ranking.registry import announcement
 
@@ -32,10 +32,16 @@ def train_and_announce(
     """
     torch.set_num_threads(settings.training.threads)
     encoder = encoder_id(settings.encoder)
-    bundle = train(
-        item_texts(settings, encoder), events, settings.training, settings.state, encoder, progress=progress
-    )
     name = settings.ranking.model_name
+    bundle = train(
+        item_texts(settings, encoder),
+        events,
+        settings.training,
+        settings.state,
+        encoder,
+        progress=progress,
+        checkpoints=bundles_directory(settings) / name / "unfinished",
+    )
     directory = bundles_directory(settings) / name / bundle.version
     bundle = bundle.save(directory)
     records = announcement(bundle, directory.resolve().as_uri(), name)

@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 
 from streams.errors import Fatal, HeadraceError
-from workers.cli import broker, demo, dlq, doctor, erase, events, items, recommendations, topics, train, worker
+from workers.cli import (
+    broker,
+    demo,
+    dlq,
+    doctor,
+    erase,
+    evaluate,
+    events,
+    explain,
+    items,
+    recommendations,
+    topics,
+    train,
+    worker,
+)
 from workers.cli.options import BootstrapServers
 from workers.telemetry import configure_command
 
@@ -28,7 +42,9 @@ app.command("doctor")(doctor.doctor)
 app.command("broker")(broker.broker)
 app.command("worker")(worker.worker)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("erase")(erase.erase)
+app.command("explain")(explain.explain)
 app.add_typer(topics.app, name="topics")
 app.add_typer(items.app, name="items")
 app.add_typer(events.app, name="events")
