@@ -47,7 +47,7 @@ def check(seconds: float) -> int:
 
 
 def silent(grafana: Grafana) -> int:
-    """Return how many panels have no data, or another query than the committed one; print them."""
+    """Return how many panels have no data, or other queries than the committed ones; print them."""
     served = {
         (uid, panel["title"], target["expr"])
         for uid, dashboard in grafana.dashboards().items()
@@ -56,16 +56,18 @@ def silent(grafana: Grafana) -> int:
     }
     count = 0
     for panel in panels():
-        for expr in panel.exprs:
-            if (panel.board, panel.title, expr) not in served:
-                print(f"not in Grafana: {panel.name}")
-            # Grafana's server knows its own variables; those of a dashboard are filled in by the browser.
-            elif not grafana.values(filled(expr, "$__rate_interval", "$__range"), 30, _SCRAPE_SECONDS):
-                print(f"no data: {panel.name}: {expr}")
-            else:
-                continue
-            count += 1
-    print(f"{len(panels())} panels asked of Grafana, {count} queries without an answer.")
+        # Grafana's server knows its own variables; those of a dashboard are filled in by the browser. One of the
+        # queries of a panel may be empty while nothing is wrong; every one is asked, and a refused one raises.
+        asked = [filled(expr, "$__rate_interval", "$__range") for expr in panel.exprs]
+        found = [grafana.values(expr, 30, _SCRAPE_SECONDS) for expr in asked]
+        if any((panel.board, panel.title, expr) not in served for expr in panel.exprs):
+            print(f"not in Grafana: {panel.name}")
+        elif not any(found):
+            print(f"no data: {panel.name}: {panel.exprs}")
+        else:
+            continue
+        count += 1
+    print(f"{len(panels())} panels asked of Grafana, {count} of them without an answer.")
     return count
 
 
