@@ -1,6 +1,7 @@
 # make demo     makes .venv, installs, runs the main job and shows what it does   (ARGS='--rate 100')
 # make test     the same install, runs the tests                                  (ARGS='-k fold')
 #               ARGS="-m 'not processes'" leaves out those that start whole workers (minutes)
+# make soak     kills workers, brokers and producers for many seeds        (ARGS='--seeds 50'; needs Kafka's jars)
 # make lint     style, types, import contracts, file sizes
 # make schemas  writes deploy/schemas from the contracts
 # make dashboards   writes deploy/grafana/dashboards from deploy/grafana/*.py
@@ -24,13 +25,16 @@ TORCH_INDEX := $(if $(HEADRACE_TORCH_INDEX),--extra-index-url $(HEADRACE_TORCH_I
 # Python must be able to keep what it compiled: importing torch uncompiled takes minutes, every time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint schemas dashboards preview figures install clean
+.PHONY: demo test soak lint schemas dashboards preview figures install clean
 
 demo: install
 	$(BIN)/headrace demo $(ARGS)
 
 test: install
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: install
+	$(BIN)/python -m tests.integration.faults.soak $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .

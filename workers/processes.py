@@ -21,6 +21,7 @@ WorkerName = Literal["state", "embedding", "ranking", "feedback"]
 _log = structlog.get_logger()
 _CACHED_TEXTS = 10_000
 _FOLLOW_SECONDS = 0.02
+_GC_OBJECTS = 100_000
 
 
 def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health) -> None:
@@ -105,4 +106,5 @@ def _run(name: WorkerName, transform: Transform[Any], settings: Settings, stop: 
 
     gc.collect()
     gc.freeze()  # what was imported stays: collections need not walk through it
+    gc.set_threshold(_GC_OBJECTS, 20, 100)  # a batch's records are no garbage before its end
     loop.run(stopped)

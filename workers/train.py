@@ -17,7 +17,7 @@ from streams.partitioner import owner
 from streams.reading import read_to_end
 from streams.settings import Settings
 from streams.topics import MODELS, item_vectors
-from workers.ranking.model.fitting import Epoch
+from workers.ranking.model.course import Epoch
 from workers.ranking.model.training import ItemTexts, train
 from workers.ranking.registry import announcement
 
@@ -33,10 +33,16 @@ def train_and_announce(
     """
     torch.set_num_threads(settings.training.threads)
     encoder = encoder_id(settings.encoder)
-    bundle = train(
-        item_texts(settings, encoder), events, settings.training, settings.state, encoder, progress=progress
-    )
     name = settings.ranking.model_name
+    bundle = train(
+        item_texts(settings, encoder),
+        events,
+        settings.training,
+        settings.state,
+        encoder,
+        progress=progress,
+        checkpoints=_bundles(settings) / name / "unfinished",
+    )
     directory = _bundles(settings) / name / bundle.version
     bundle = bundle.save(directory)
     records = announcement(bundle, directory.resolve().as_uri(), name)

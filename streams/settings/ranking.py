@@ -1,4 +1,4 @@
-"""Settings of the index, the ranking pipeline and the training of its model."""
+"""Settings of the index and the ranking pipeline."""
 
 from typing import Literal, Self
 
@@ -103,38 +103,3 @@ class RankingSettings(Section):
             if len(set(values)) < len(values):
                 raise ValueError(f"two pins have the same {field}")
         return self
-
-
-class TrainingSettings(Section):
-    """How `headrace train` fits the two towers."""
-
-    width: int = Field(default=64, ge=8)
-    """Numbers in a user or item vector of the model."""
-    layers: int = Field(default=2, ge=1)
-    """Causal transformer layers of the user tower."""
-    heads: int = Field(default=2, ge=1)
-    """Attention heads of each layer; must divide `width`."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Share of activations dropped while training."""
-    id_dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of id embeddings dropped while training, so that text alone works."""
-    epochs: int = Field(default=20, ge=1)
-    """Most passes over the data."""
-    evaluate_every: int = Field(default=2, ge=1)
-    """Epochs between two measurements on the newest 5 % of the time line."""
-    patience: int = Field(default=3, ge=1)
-    """Measurements without improvement before training stops."""
-    batch_windows: int = Field(default=32, ge=1)
-    """History windows in one step."""
-    learning_rate: float = Field(default=2e-3, gt=0)
-    """Peak of the cosine schedule."""
-    weight_decay: float = Field(default=0.01, ge=0)
-    """AdamW's."""
-    ema_decay: float = Field(default=0.99, ge=0, lt=1)
-    """Of the moving average of weights that is published."""
-    threads: int = Field(default=1, ge=1)
-    """Threads of torch while training; the matrices are small, and waiting threads starve the workers beside."""
-    seed: int = 0
-    """Of everything random in training."""
-    directory: str = ""
-    """Where bundles are written; empty is the user's data directory."""

@@ -25,8 +25,9 @@ from streams.settings.encoder import EncoderSettings
 from streams.settings.feedback import FeedbackSettings
 from streams.settings.kafka import HttpSettings, KafkaSettings, LogSettings, LoopSettings, TopicSettings
 from streams.settings.privacy import PrivacySettings
-from streams.settings.ranking import IndexSettings, RankingSettings, TrainingSettings
+from streams.settings.ranking import IndexSettings, RankingSettings
 from streams.settings.state import StateSettings
+from streams.settings.training import TrainingSettings
 
 PREFIX = "HEADRACE_"
 CONFIG_VARIABLE = "HEADRACE_CONFIG"

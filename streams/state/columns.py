@@ -82,13 +82,19 @@ def _expired(draft: Draft, forward_jump_ms: int, horizon_ms: int) -> int:
 
 
 def _let_fall(draft: Draft, count: int, rules: Rules) -> None:
-    fallen = draft.item_column.split(END, count)[:count]
-    for item in fallen:
-        draft.seen_column += item + END
-        draft.seen_entries += 1
-        if draft.seen_entries > rules.seen_length or len(draft.seen_column) > rules.id_bytes:
-            _forget(draft, rules)
-    del draft.item_column[: sum(map(len, fallen)) + count]
+    size = _item_at(draft.item_column, count)
+    fallen = draft.item_column[:size]
+    if draft.seen_entries + count <= rules.seen_length and len(draft.seen_column) + size <= rules.id_bytes:
+        draft.seen_column += fallen
+        draft.seen_entries += count
+    else:
+        # One by one, because what is forgotten when must not depend on how many fall together.
+        for item in fallen.split(END)[:-1]:
+            draft.seen_column += item + END
+            draft.seen_entries += 1
+            if draft.seen_entries > rules.seen_length or len(draft.seen_column) > rules.id_bytes:
+                _forget(draft, rules)
+    del draft.item_column[:size]
     del draft.time_column[: count * TIME.size]
     del draft.session_column[: count * SESSION.size]
     if draft.rating_column:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from streams.codec import SCHEMA_VERSION, encode_msgpack
 from streams.contracts import EventType, Headers, ItemActivity, Output, Record, Source, UserAction
 from streams.partitioner import owner
@@ -21,6 +23,14 @@ def source_of(record: Record) -> Source:
     )
 
 
+class _Held(msgspec.Struct, gc=False):
+    """The activity of one item so far; see `ItemActivity`."""
+
+    counts: dict[int, int]
+    stream_time_ms: int
+    source: Source
+
+
 class Feedback:
     """Gathers the accepted events of one batch that name an item.
 
@@ -31,7 +41,7 @@ class Feedback:
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
         self._actions: list[Output] = []
-        self._items: dict[str, tuple[dict[int, int], list[int], list[Record]]] = {}
+        self._items: dict[str, _Held] = {}
 
     def add(self, accepted: Sequence[Arrival], user_id: str, key: bytes) -> None:
         """Take in accepted events of one user.
@@ -39,11 +49,14 @@ class Feedback:
         Args:
             user_id: as the internal topics have it; `key` is the same in bytes.
         """
+        actions, items = self._actions, self._items
         for record, event, time_ms in accepted:
             item_id = event.item_id
             if item_id is None:
                 continue
             code = event.event_type.code
+            value = event.value if code == _RATING else None
+            source = source_of(record)
             action = UserAction(
                 SCHEMA_VERSION,
                 user_id,
@@ -51,19 +64,18 @@ class Feedback:
                 code,
                 item_id,
                 time_ms,
-                event.value if code == _RATING else None,
+                value,
                 event.recommendation_id,
-                source_of(record),
+                source,
             )
-            self._actions.append(Output(USER_ACTIONS, record.partition, key, encode_msgpack(action)))
-            held = self._items.get(item_id)
+            actions.append(Output(USER_ACTIONS, record.partition, key, encode_msgpack(action)))
+            held = items.get(item_id)
             if held is None:
-                self._items[item_id] = ({code: 1}, [time_ms], [record])
+                items[item_id] = _Held({code: 1}, time_ms, source)
                 continue
-            counts, newest_ms, records = held
-            counts[code] = counts.get(code, 0) + 1
-            newest_ms[0] = max(newest_ms[0], time_ms)
-            records[0] = record
+            held.counts[code] = held.counts.get(code, 0) + 1
+            held.stream_time_ms = max(held.stream_time_ms, time_ms)
+            held.source = source
 
     def erased(self, partition: int, key: bytes, headers: Headers) -> None:
         """Say that what was told of the user so far is to be forgotten.
@@ -76,7 +88,7 @@ class Feedback:
     def outputs(self) -> Iterator[Output]:
         """Yield the records of the batch: actions on the source's partition, counts on the item's own."""
         yield from self._actions
-        for item_id, (counts, (newest_ms,), (record,)) in self._items.items():
+        for item_id, held in self._items.items():
             key = item_id.encode()
-            message = ItemActivity(SCHEMA_VERSION, item_id, counts, newest_ms, source_of(record))
+            message = ItemActivity(SCHEMA_VERSION, item_id, held.counts, held.stream_time_ms, held.source)
             yield Output(ITEM_ACTIVITY, owner(key, self._partitions), key, encode_msgpack(message))

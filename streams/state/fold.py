@@ -98,20 +98,21 @@ def apply(draft: Draft, arrivals: Sequence[Arrival], rules: Rules) -> list[Arriv
         if event.session_id != session_id:
             session_id = event.session_id
             mark = session_mark(session_id)
-        in_order = time_ms >= newest_ms
-        if in_order:
-            if parts(time_ms - newest_ms, last_mark, mark, gap_ms) or newest_ms < 0:
+        code = event.event_type.code
+        if time_ms >= newest_ms:
+            # `parts`, written out
+            if (last_mark != mark if last_mark and mark else time_ms - newest_ms > gap_ms) or newest_ms < 0:
                 draft.session_count += 1
             newest_ms, second_ms, last_mark = time_ms, newest_ms, mark
+            if code not in _UNUSUAL:
+                items += (event.item_id or "").encode() + END
+                times += _pack_time(time_ms)
+                kinds.append(code)
+                marks += _pack_session(mark)
+                continue
         elif time_ms > second_ms:
             second_ms = time_ms
-        code = event.event_type.code
-        if in_order and code not in _UNUSUAL:
-            items += (event.item_id or "").encode() + END
-            times += _pack_time(time_ms)
-            kinds.append(code)
-            marks += _pack_session(mark)
-        elif code == _SEARCH:
+        if code == _SEARCH:
             _search(draft, event, time_ms)
         elif code not in _SILENT:
             draft.last_event_time_ms, draft.second_event_time_ms = newest_ms, second_ms

@@ -46,7 +46,12 @@ class Intake:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Rejected(record, "malformed", str(error))
         time_ms = to_ms(event.event_time)
-        return self._refused(record, event, time_ms) or (record, event, time_ms)
+        suspect = (
+            0 < record.timestamp_ms < time_ms - self._forward_jump_ms
+            or event.event_type is _RATING
+            or record.topic == REKEYED
+        )
+        return (suspect and self._refused(record, event, time_ms)) or (record, event, time_ms)
 
     def _refused(self, record: Record, event: Event, time_ms: int) -> Rejected | None:
         if 0 < record.timestamp_ms < time_ms - self._forward_jump_ms:

@@ -10,8 +10,8 @@ from streams.codec import SCHEMA_VERSION
 from streams.contracts import Event, EventType, ItemVector, UserState
 from streams.contracts.recommendations import Source
 from streams.settings import Settings
-from streams.settings.ranking import TrainingSettings
 from streams.settings.state import RatingScale, StateSettings
+from streams.settings.training import TrainingSettings
 from streams.state.fold import fold
 from streams.topics import CLICKSTREAM
 from workers.ranking.catalogue import Catalogue

@@ -8,16 +8,38 @@ import pytest
 import torch
 
 from streams.errors import DataError
-from streams.settings.ranking import TrainingSettings
 from streams.settings.state import RatingScale
+from streams.settings.training import TrainingSettings
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import HALF_LIFE_MS, count_items
+from workers.ranking.model.features import Evidence
 from workers.ranking.model.manifest import DataFacts
+from workers.ranking.model.neighbours import Neighbours
+from workers.ranking.model.reranker import Reranker
+from workers.ranking.model.second_stage import SecondStage
 from workers.ranking.model.serving import Model
 from workers.ranking.model.towers import Shape, TwoTowers
+from workers.ranking.model.trends import TRENDS
 from workers.ranking.registry import Announcements, announcement, load_announced
 
 SHAPE = Shape(text_dimension=8, known_items=3, width=8, layers=1, heads=2, history_length=4)
+
+
+FILES = (
+    "model.safetensors",
+    "items.msgpack",
+    "reranker.safetensors",
+    "evidence.safetensors",
+    "manifest.json",
+)
+
+
+def second_stage() -> SecondStage:
+    lists = [
+        Neighbours(np.array([[1], [2], [-1]], np.int32), np.array([[0.5], [0.25], [0]], np.float32))
+        for _ in range(2)
+    ]
+    return SecondStage(Reranker(8, 4).state_dict(), Evidence(*lists), np.ones((3, TRENDS), np.float32))
 
 
 def make_bundle(seed: int = 0, day: int = 1) -> Bundle:
@@ -38,6 +60,7 @@ def make_bundle(seed: int = 0, day: int = 1) -> Bundle:
         ),
         metrics={"validation_ndcg_at_10": 0.25},
         created_at=datetime(2026, 1, day, tzinfo=UTC),
+        second=second_stage(),
     )
 
 
@@ -54,6 +77,10 @@ def test_loaded_bundle_is_the_saved_one(directory: Path) -> None:
     np.testing.assert_allclose(loaded.items.popularity, [1.5, 0, 1])
     assert loaded.items.counts.tolist() == [2, 0, 1]
     assert all(torch.equal(loaded.weights[name], weight) for name, weight in saved.weights.items())
+    assert loaded.second is not None
+    for name, tensor in second_stage().tensors().items():
+        assert torch.equal(loaded.second.tensors()[name], tensor)
+    assert Model(loaded).rescorer is not None
     assert Model(loaded).rating_scale == RatingScale(low=0, high=10)
 
 
@@ -73,7 +100,7 @@ def test_version_names_what_was_learned_and_not_when() -> None:
     assert make_bundle(seed=0).version != make_bundle(seed=1).version
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "items.msgpack", "manifest.json"])
+@pytest.mark.parametrize("name", FILES)
 def test_any_flipped_byte_is_refused(name: str, directory: Path) -> None:
     path = directory / name
     whole = path.read_bytes()
@@ -86,7 +113,7 @@ def test_any_flipped_byte_is_refused(name: str, directory: Path) -> None:
             Bundle.load(directory)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "items.msgpack", "manifest.json"])
+@pytest.mark.parametrize("name", FILES)
 def test_missing_or_cut_file_is_refused(name: str, directory: Path) -> None:
     path = directory / name
     path.write_bytes(path.read_bytes()[:-1])
@@ -102,6 +129,14 @@ def test_another_encoder_or_dimension_is_refused(directory: Path) -> None:
         Bundle.load(directory, encoder_id="other")
     with pytest.raises(DataError, match="8 numbers, not of 9"):
         Bundle.load(directory, text_dimension=9)
+
+
+def test_a_second_stage_that_reads_other_features_is_refused(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.ranking.model.bundle.Rescorer.feature_names", ("another",))
+    with pytest.raises(DataError, match="reads other features"):
+        Bundle.load(directory)
 
 
 def test_saving_again_is_harmless_and_over_another_bundle_is_refused(directory: Path) -> None:

@@ -13,8 +13,8 @@ import torch
 from streams.clock import to_ms
 from streams.contracts import Event, Item
 from streams.errors import DataError
-from streams.settings.ranking import TrainingSettings
 from streams.settings.state import RatingScale, StateSettings
+from streams.settings.training import TrainingSettings
 from workers.datasets import sample
 from workers.ranking.evaluation.metrics import ndcg_at, ranks_of
 from workers.ranking.model.batch import Negatives, make_batch

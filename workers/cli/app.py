@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from streams.errors import Fatal, HeadraceError
-from workers.cli import broker, demo, dlq, erase, events, explain, items, recommendations, topics, train, worker
+from workers.cli import (
+    broker,
+    demo,
+    dlq,
+    erase,
+    evaluate,
+    events,
+    explain,
+    items,
+    recommendations,
+    topics,
+    train,
+    worker,
+)
 from workers.cli.options import BootstrapServers
 from workers.telemetry import configure_command
 
@@ -27,6 +40,7 @@ app.command("demo")(demo.demo)
 app.command("broker")(broker.broker)
 app.command("worker")(worker.worker)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("erase")(erase.erase)
 app.command("explain")(explain.explain)
 app.add_typer(topics.app, name="topics")

@@ -30,7 +30,7 @@ def train(
     if is_embedded(settings):  # asks the broker, before the data set is downloaded
         typer.echo("This is the embedded broker: it forgets the announcement when it ends.", err=True)
     events = plan(load_dataset(dataset).events, events_before).older
-    with Screen().bar("epochs", settings.training.epochs, lambda: None) as advance:
+    with Screen().bar("epochs", settings.training.most_epochs, lambda: None) as advance:
         model = train_and_announce(settings, events, lambda epoch: advance(epoch.number))
     if as_json:
         typer.echo(encode_json(model))

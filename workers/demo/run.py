@@ -76,7 +76,7 @@ def run(options: DemoOptions, settings: Settings, finished: Callable[[Summary], 
             load_catalogue(settings, publisher, dataset.items, encoder, advance)
 
         screen.step(5, f"Model: trained on the {len(older):,} older events")
-        with screen.bar("epochs", settings.training.epochs, processes.check) as advance:
+        with screen.bar("epochs", settings.training.most_epochs, processes.check) as advance:
             model = train_and_announce(settings, older, lambda epoch: advance(epoch.number))
         for name in WORKERS:
             processes.wait_ready(name, _START_SECONDS)

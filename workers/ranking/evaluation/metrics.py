@@ -35,3 +35,8 @@ def ndcg_at(k: int, ranks: Ranks) -> float:
     if not ranks.size:
         return 0.0
     return float(np.mean(np.where(ranks < k + 1, 1 / np.log2(ranks + 1), 0.0)))
+
+
+def mrr_at(k: int, ranks: Ranks) -> float:
+    """Return the mean of 1 / rank over ranks within the first `k` and 0 beyond, 0 to 1."""
+    return float(np.mean(np.where(ranks < k + 1, 1 / ranks, 0.0))) if ranks.size else 0.0

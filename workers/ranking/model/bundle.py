@@ -1,9 +1,11 @@
 """A trained model as a directory that is whole or is refused.
 
 <directory>/
-├── model.safetensors    weights of both towers, float32
-├── items.msgpack        ids of the known items and their popularity
-└── manifest.json        SHA-256 of the two, encoder, shape, settings, data, metrics; sealed itself
+├── model.safetensors     weights of both towers, float32
+├── items.msgpack         ids of the known items and their popularity
+├── reranker.safetensors  weights of the re-ranker, where there is one
+├── evidence.safetensors  what the re-ranker looks up: lists of related items, trends; mapped, not read
+└── manifest.json         SHA-256 of the others, encoder, shape, settings, data, metrics; sealed itself
 """
 
 import hashlib
@@ -16,20 +18,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
+from safetensors import safe_open
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
 
 from streams.errors import DataError
-from streams.settings.ranking import TrainingSettings
 from streams.settings.state import RatingScale
+from streams.settings.training import TrainingSettings
 from workers.ranking.model import catalogue
 from workers.ranking.model.catalogue import KnownItems
 from workers.ranking.model.manifest import RETRAIN, DataFacts, Manifest, parse, seal
+from workers.ranking.model.second_stage import Rescorer, SecondStage
 from workers.ranking.model.towers import TwoTowers
 
 WEIGHTS_FILE: Final = "model.safetensors"
 ITEMS_FILE: Final = "items.msgpack"
+RERANKER_FILE: Final = "reranker.safetensors"
+EVIDENCE_FILE: Final = "evidence.safetensors"
 MANIFEST_FILE: Final = "manifest.json"
 
 
@@ -41,11 +47,13 @@ class Bundle:
         manifest: what it is and fits.
         weights: of `TwoTowers`, by parameter name.
         items: what it knows by id.
+        second: the re-ranker; None where the towers' score is the last word.
     """
 
     manifest: Manifest
     weights: Mapping[str, Tensor]
     items: KnownItems
+    second: SecondStage | None = None
 
     @classmethod
     def of(
@@ -59,21 +67,23 @@ class Bundle:
         data: DataFacts,
         metrics: dict[str, float],
         created_at: datetime,
+        second: SecondStage | None = None,
     ) -> Self:
-        """Return the bundle of trained towers."""
+        """Return the bundle of a trained model."""
         weights = {name: tensor.detach().clone() for name, tensor in towers.state_dict().items()}
-        files = {name: _sha256(content) for name, content in _contents(weights, items).items()}
+        files = {name: _sha256(content) for name, content in _contents(weights, items, second).items()}
         manifest = seal(
             encoder_id=encoder_id,
             shape=towers.shape,
             rating_scale=rating_scale,
             files=files,
+            features=Rescorer.feature_names if second is not None else (),
             settings=settings,
             data=data,
             metrics=metrics,
             created_at=created_at,
         )
-        return cls(manifest, weights, items)
+        return cls(manifest, weights, items, second)
 
     @property
     def version(self) -> str:
@@ -92,7 +102,7 @@ class Bundle:
         Raises:
             DataError: `directory` holds something else already, or cannot be written.
         """
-        contents = _contents(self.weights, self.items) | {MANIFEST_FILE: self.manifest.to_json()}
+        contents = _contents(self.weights, self.items, self.second) | {MANIFEST_FILE: self.manifest.to_json()}
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
             hidden = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
@@ -144,15 +154,42 @@ class Bundle:
                 f"numbers, not of {text_dimension}.",
                 "train again with the encoder in use.",
             )
-        contents = {name: _read(directory / name) for name in (WEIGHTS_FILE, ITEMS_FILE)}
-        for name, content in contents.items():
-            if _sha256(content) != manifest.files.get(name):
+        if manifest.features not in ((), Rescorer.feature_names):
+            raise DataError(
+                f"The re-ranker of the model bundle {directory} reads other features than this Headrace makes.",
+                RETRAIN,
+            )
+        names = (WEIGHTS_FILE, ITEMS_FILE, *((RERANKER_FILE, EVIDENCE_FILE) if manifest.features else ()))
+        for name in names:
+            if _sha256_of(directory / name) != manifest.files.get(name):
                 raise DataError(f"{directory / name} is damaged: its SHA-256 is not the manifest's.", RETRAIN)
-        return cls(manifest, read_tensors(contents[WEIGHTS_FILE]), catalogue.unpack(contents[ITEMS_FILE]))
+        weights, items = read_tensors(_read(directory / WEIGHTS_FILE)), _read(directory / ITEMS_FILE)
+        second = None
+        if manifest.features:
+            tensors = _map(directory / EVIDENCE_FILE)
+            second = SecondStage.of_tensors(read_tensors(_read(directory / RERANKER_FILE)), tensors)
+        return cls(manifest, weights, catalogue.unpack(items), second)
 
 
-def _contents(weights: Mapping[str, Tensor], items: KnownItems) -> dict[str, bytes]:
-    return {WEIGHTS_FILE: write_tensors(dict(weights)), ITEMS_FILE: catalogue.pack(items)}
+def _contents(weights: Mapping[str, Tensor], items: KnownItems, second: SecondStage | None) -> dict[str, bytes]:
+    contents = {WEIGHTS_FILE: write_tensors(dict(weights)), ITEMS_FILE: catalogue.pack(items)}
+    if second is not None:
+        contents[RERANKER_FILE] = write_tensors(dict(second.weights))
+        contents[EVIDENCE_FILE] = write_tensors(second.tensors())
+    return contents
+
+
+def _map(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def _sha256_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.", RETRAIN) from None
 
 
 def _sha256(content: bytes) -> str:

@@ -6,11 +6,11 @@ from datetime import datetime
 import msgspec
 
 from streams.errors import DataError
-from streams.settings.ranking import TrainingSettings
 from streams.settings.state import RatingScale
+from streams.settings.training import TrainingSettings
 from workers.ranking.model.towers import Shape
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 RETRAIN = "train the model again with `headrace train`, or point to another bundle."
 
 
@@ -41,6 +41,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         version: of what is learned: equal weights, items, settings and data have equal versions.
         files: name to SHA-256, 64 hexadecimal digits.
         shape: sizes of the towers.
+        features: what the re-ranker reads, in order; empty without a re-ranker.
         settings: the `TrainingSettings` in force.
         metrics: what training measured, by name.
         checksum: SHA-256 of this manifest with an empty `checksum`.
@@ -53,6 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rating_low: float
     rating_high: float
     files: dict[str, str]
+    features: tuple[str, ...]
     settings: dict[str, str | int | float | bool | None]
     data: DataFacts
     metrics: dict[str, float]
@@ -85,6 +87,7 @@ def seal(
     shape: Shape,
     rating_scale: RatingScale,
     files: dict[str, str],
+    features: tuple[str, ...],
     settings: TrainingSettings,
     data: DataFacts,
     metrics: dict[str, float],
@@ -99,6 +102,7 @@ def seal(
         rating_low=rating_scale.low,
         rating_high=rating_scale.high,
         files=files,
+        features=features,
         settings=settings.model_dump(exclude={"directory"}),
         data=data,
         metrics={},

@@ -9,15 +9,22 @@ import torch
 from streams.errors import DataError
 from streams.settings.state import RatingScale
 from workers.ranking.model.bundle import Bundle
+from workers.ranking.model.features import unit_texts
 from workers.ranking.model.histories import HistoryBatch
 from workers.ranking.model.manifest import RETRAIN
+from workers.ranking.model.second_stage import Rescorer
+from workers.ranking.model.signals import Integers
 from workers.ranking.model.towers import UNKNOWN, TwoTowers
+from workers.ranking.model.trends import TRENDS
 
 Vectors = npt.NDArray[np.float32]
 
 
 class Model:
-    """Both towers of a bundle, in float32: bfloat16 would let a score move by 1e-2 with its batch.
+    """A bundle at work, in float32: bfloat16 would let a score move by 1e-2 with its batch.
+
+    Attributes:
+        rescorer: the second stage; None where the towers' score is the last word.
 
     Raises:
         DataError: the bundle's weights do not fit its shape or this version of Headrace.
@@ -28,6 +35,7 @@ class Model:
         self._towers = TwoTowers(manifest.tower_shape)
         try:
             self._towers.load_state_dict(dict(bundle.weights))
+            self.rescorer = Rescorer(bundle.second) if bundle.second is not None else None
         except RuntimeError:
             raise DataError(
                 f"The weights of the model {bundle.version} do not fit this version of Headrace.", RETRAIN
@@ -35,6 +43,10 @@ class Model:
         self._towers.eval()
         self._identities = {item_id: row + 1 for row, item_id in enumerate(bundle.items.item_ids)}
         self._bundle = bundle
+        trends = (
+            bundle.second.trends if bundle.second is not None else np.zeros((len(bundle.items.item_ids), TRENDS))
+        )
+        self._trends = np.concatenate([trends, np.zeros((1, TRENDS))]).astype(np.float32)
 
     @property
     def version(self) -> str:
@@ -75,6 +87,19 @@ class Model:
     def popularity(self) -> Vectors:
         """Return float32 (len(item_ids),): events that count half after 7 days, when training ended."""
         return self._bundle.items.popularity
+
+    @property
+    def trends(self) -> Vectors:
+        """Return float32 (len(item_ids) + 1, TRENDS); the last row is that of any unknown item."""
+        return self._trends
+
+    def numbers(self, item_ids: Sequence[str]) -> Integers:
+        """Return the numbers of items as evidence speaks of them, int64 (n,); -1 for unknown ones."""
+        return np.array([self._identities.get(item_id, UNKNOWN) - 1 for item_id in item_ids], np.int64)
+
+    def unit_texts(self, text_vectors: Vectors) -> Vectors:
+        """Return text vectors, float32 (n, text_dimension), centred as in training and of unit length."""
+        return unit_texts(text_vectors, self._towers.item.text_mean.numpy())
 
     @torch.inference_mode()
     def project(self, item_ids: Sequence[str], text_vectors: Vectors) -> Vectors:

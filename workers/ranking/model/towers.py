@@ -136,14 +136,18 @@ class UserTower(nn.Module):
 
 
 class TwoTowers(nn.Module):
-    """Both towers. Equal seeds give equal weights and equal dropout."""
+    """Both towers. Equal seeds give equal weights and equal dropout.
+
+    Attributes:
+        draws: of the dropout.
+    """
 
     def __init__(self, shape: Shape, dropout: float = 0.0, id_dropout: float = 0.0, seed: int = 0) -> None:
         super().__init__()
-        draws = np.random.default_rng(seed)
+        self.draws = np.random.default_rng(seed)
         self.shape = shape
-        self.item = ItemTower(shape, id_dropout, draws)
-        self.user = UserTower(shape, dropout, draws)
+        self.item = ItemTower(shape, id_dropout, self.draws)
+        self.user = UserTower(shape, dropout, self.draws)
         self._start_from(torch.Generator().manual_seed(seed))
 
     def _start_from(self, generator: torch.Generator) -> None:

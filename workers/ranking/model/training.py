@@ -1,6 +1,8 @@
 """From events and text vectors to a bundle."""
 
+import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -10,13 +12,16 @@ import torch
 from streams.clock import Clock, from_ms, wall_seconds
 from streams.contracts import Event
 from streams.errors import DataError
-from streams.settings.ranking import TrainingSettings
 from streams.settings.state import StateSettings
+from streams.settings.training import TrainingSettings
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import count_items
-from workers.ranking.model.fitting import Epoch, fit
+from workers.ranking.model.checkpoint import Checkpoints
+from workers.ranking.model.course import Epoch
+from workers.ranking.model.fitting import Fitted, fit
 from workers.ranking.model.manifest import DataFacts
-from workers.ranking.model.sequences import read_events
+from workers.ranking.model.second_stage import SecondStage
+from workers.ranking.model.sequences import Sequences, read_events
 from workers.ranking.model.towers import Shape, TwoTowers
 
 LEAST_EVENTS: Final = 100
@@ -42,13 +47,15 @@ def train(
     encoder_id: str,
     *,
     progress: Callable[[Epoch], None] = lambda _: None,
+    checkpoints: Path | None = None,
     clock: Clock = wall_seconds,
 ) -> Bundle:
-    """Return the towers trained on `interactions`.
+    """Return the model trained on `interactions`.
 
-    The newest 5 % of the time line is held out: training stops when NDCG@10 there has not risen for
-    `settings.patience` measurements, and the averaged weights that did best are kept. On one machine equal
-    arguments give bundles of equal version, as long as torch runs as many threads.
+    First the towers: the newest `settings.validation_share` of the time line is held out, this stage stops
+    when NDCG@10 there has not risen for `settings.patience` measurements, and the averaged weights that did
+    best go on. Then, for `settings.finish_epochs`, the towers and the re-ranker learn from everything. On one
+    machine equal arguments give bundles of equal version, as long as torch runs as many threads.
 
     Args:
         items: the catalogue; items without events help to centre the text vectors only.
@@ -58,12 +65,48 @@ def train(
         state: `history_length` and `rating_scale`, which serving must share.
         encoder_id: of the encoder that made the text vectors.
         progress: called after every epoch.
+        checkpoints: a directory; training that was killed goes on from the last epoch in it, if data, items
+            and settings are the same, and gives the bundle that it would have given. None keeps nothing.
         clock: says when the bundle was made.
 
     Raises:
         DataError: too few usable events.
     """
     sequences, ignored = read_events(interactions, items.item_ids, state.rating_scale)
+    return train_on(
+        sequences,
+        items,
+        settings,
+        state,
+        encoder_id,
+        ignored=ignored,
+        progress=progress,
+        checkpoints=checkpoints,
+        clock=clock,
+    )
+
+
+def train_on(
+    sequences: Sequences,
+    items: ItemTexts,
+    settings: TrainingSettings,
+    state: StateSettings,
+    encoder_id: str,
+    *,
+    ignored: dict[str, int] | None = None,
+    progress: Callable[[Epoch], None] = lambda _: None,
+    checkpoints: Path | None = None,
+    clock: Clock = wall_seconds,
+) -> Bundle:
+    """Return the model trained on `sequences`, whose rows count `items`; all else as in `train`.
+
+    Args:
+        ignored: events that were left out of `sequences`, by reason.
+
+    Raises:
+        DataError: too few events.
+    """
+    ignored = ignored or {}
     times_ms = sequences.events.times_ms
     if len(times_ms) < LEAST_EVENTS:
         raise DataError(
@@ -83,11 +126,14 @@ def train(
     )
     towers = TwoTowers(shape, settings.dropout, settings.id_dropout, settings.seed)
     towers.item.centre_on(text_vectors)
-    towers, metrics = fit(towers, text_vectors[torch.from_numpy(known)], sequences, settings, progress)
+    kept = _kept(checkpoints, sequences, text_vectors, settings, shape)
+    fitted = fit(
+        towers, text_vectors[torch.from_numpy(known)], sequences, settings, progress=progress, checkpoints=kept
+    )
 
     newest_ms = int(times_ms.max())
-    return Bundle.of(
-        towers,
+    bundle = Bundle.of(
+        fitted.towers,
         count_items([items.item_ids[row] for row in known], rows, times_ms, newest_ms),
         encoder_id=encoder_id,
         rating_scale=state.rating_scale,
@@ -100,6 +146,31 @@ def train(
             ignored=ignored,
             sha256=sequences.sha256(),
         ),
-        metrics=metrics,
+        metrics=fitted.metrics,
         created_at=from_ms(int(clock() * 1_000)),
+        second=_second(fitted),
     )
+    kept.clear()
+    return bundle
+
+
+def _kept(
+    directory: Path | None,
+    sequences: Sequences,
+    text_vectors: torch.Tensor,
+    settings: TrainingSettings,
+    shape: Shape,
+) -> Checkpoints:
+    """Return the checkpoints of this very training: another one's would continue something else."""
+    if directory is None:
+        return Checkpoints()
+    facts = (sequences.sha256(), settings.model_dump_json(exclude={"directory"}), repr(shape))
+    digest = hashlib.sha256("\n".join(facts).encode() + text_vectors.numpy().tobytes())
+    return Checkpoints(directory / digest.hexdigest()[:12])
+
+
+def _second(fitted: Fitted) -> SecondStage | None:
+    if fitted.reranker is None or fitted.counted is None:
+        return None
+    weights = {name: tensor.detach().clone() for name, tensor in fitted.reranker.state_dict().items()}
+    return SecondStage(weights, fitted.counted.whole, fitted.counted.trends.newest)

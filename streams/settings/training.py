@@ -1,0 +1,77 @@
+"""Settings of `headrace train`: what is learned, from how much, for how long."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from streams.settings.section import Section
+
+
+class TrainingSettings(Section):
+    """How `headrace train` fits the two towers and the re-ranker."""
+
+    width: int = Field(default=64, ge=8)
+    """Numbers in a user or item vector of the model."""
+    layers: int = Field(default=2, ge=1)
+    """Causal transformer layers of the user tower."""
+    heads: int = Field(default=2, ge=1)
+    """Attention heads of each layer; must divide `width`."""
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Share of activations dropped while training."""
+    id_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of id embeddings dropped while training, so that text alone works."""
+    epochs: int = Field(default=20, ge=1)
+    """Most passes over the data before the held-out end."""
+    evaluate_every: int = Field(default=2, ge=1)
+    """Epochs between two measurements on the newest 5 % of the time line."""
+    patience: int = Field(default=3, ge=1)
+    """Measurements without improvement before training stops."""
+    batch_windows: int = Field(default=32, ge=1)
+    """History windows in one step."""
+    accumulate: int = Field(default=1, ge=1)
+    """Steps whose gradients are added up before the weights move; as many times `batch_windows` in less memory."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the layers while training; weights stay float32. Faster only where the machine has bfloat16 units."""
+    validation_share: float = Field(default=0.05, ge=0, le=0.5)
+    """Newest share of the time line that decides when to stop; 0 learns from everything for all `epochs`."""
+    learning_rate: float = Field(default=2e-3, gt=0)
+    """Peak of the cosine schedule."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """AdamW's."""
+    ema_decay: float = Field(default=0.99, ge=0, lt=1)
+    """Of the moving average of weights that is published."""
+    finish_epochs: int = Field(default=6, ge=0)
+    """Passes over all data after the towers stopped, the held-out end included; the re-ranker learns in them."""
+    finish_learning_rate: float = Field(default=1e-3, gt=0)
+    """Peak in those passes, for the re-ranker; the towers learn at 0.3 of it."""
+    reranker: bool = True
+    """Train the second stage too: a correction of the score by evidence about the user and each candidate."""
+    reranker_hidden: int = Field(default=64, ge=1)
+    """Units of its middle layers."""
+    reranker_candidates: int = Field(default=200, ge=2)
+    """Best items of the towers among which it learns to choose."""
+    neighbours: int = Field(default=200, ge=1)
+    """Longest list of related items kept for an item, by kind of evidence."""
+    neighbour_head: int = Field(default=8_000, ge=1, le=20_000)
+    """Most popular items that EASE relates to each other; its matrix has the square of it in numbers."""
+    folds: int = Field(default=5, ge=2)
+    """Groups of users; each learns from evidence that was counted without it."""
+    threads: int = Field(default=1, ge=1)
+    """Threads of torch while training; the matrices are small, and waiting threads starve the workers beside."""
+    seed: int = 0
+    """Of everything random in training."""
+    directory: str = ""
+    """Where bundles are written; empty is the user's data directory."""
+
+    @property
+    def most_epochs(self) -> int:
+        """Return the passes over the data at most, both stages."""
+        return self.epochs + self.finish_epochs
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError("heads must divide width")
+        if self.reranker and not self.finish_epochs:
+            raise ValueError("the re-ranker learns in finish_epochs, which are 0")
+        return self

@@ -1,0 +1,87 @@
+"""`make soak`: every fault, in random order, for many seeds. `python -m tests.integration.faults.soak --seeds 20`.
+
+Prints a line a fault and a verdict a seed, ends with 1 if anything was lost, doubled or stuck, and keeps the logs
+of such a seed. Needs `HEADRACE_TEST_KAFKA_JARS`.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from encoder.identity import encoder_id
+from streams.provision import create_topics
+from streams.settings import load_settings
+from tests.integration.conftest import JARS, SKIPPED
+from tests.integration.faults.fleet import Fleet
+from tests.integration.faults.scenarios import ALL, Stage
+from tests.integration.kafka_node import KafkaNode
+
+
+def play(jars: Path, directory: Path, seed: int, names: list[str], rate: float) -> str | None:
+    """Play the faults of one seed on a broker of its own; return what went wrong."""
+    draw = random.Random(seed)
+    directory.mkdir()
+    node = KafkaNode(jars, directory, {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"})
+    node.start()
+    try:
+        settings = load_settings(
+            kafka={
+                "bootstrap_servers": node.bootstrap_servers,
+                "group_prefix": f"soak{seed}",
+                "session_timeout_seconds": 3,
+                "transaction_timeout_seconds": 4,
+            }
+        )
+        create_topics(settings, encoder_id(settings.encoder))
+        with Fleet(settings, directory) as fleet:
+            fleet.start("a")
+            fleet.start("b")
+            fleet.wait_ready("a", "b")
+            stage = Stage(settings, node, fleet, draw, rate)
+            for name in draw.sample(names, len(names)):
+                began = time.monotonic()
+                ALL[name](stage)
+                print(f"  {name}: {time.monotonic() - began:.1f} s", flush=True)
+            verdict = stage.judged()
+        print(f"  {verdict}", flush=True)
+        return None if verdict.equal else str(verdict)
+    except AssertionError as error:
+        if node.forgot_markers:
+            print("  the broker forgot transactions when it was killed: this seed says nothing", flush=True)
+            return None
+        return str(error)
+    finally:
+        node.stop()
+
+
+def main() -> int:
+    """Play the seeds and return how many went wrong, at most 1."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10, help="how many")
+    parser.add_argument("--first", type=int, default=1, help="the first of them")
+    parser.add_argument("--rate", type=float, default=500, help="records a second")
+    parser.add_argument("--faults", nargs="*", default=list(ALL), choices=list(ALL), metavar="FAULT")
+    chosen = parser.parse_args()
+    if not (jars := os.environ.get(JARS)):
+        print(SKIPPED, file=sys.stderr)
+        return 2
+    directory = Path(tempfile.mkdtemp(prefix="headrace-soak-"))
+    wrong: dict[int, str] = {}
+    for seed in range(chosen.first, chosen.first + chosen.seeds):
+        print(f"seed {seed}", flush=True)
+        if (why := play(Path(jars), directory / str(seed), seed, chosen.faults, chosen.rate)) is None:
+            shutil.rmtree(directory / str(seed))
+        else:
+            wrong[seed] = why
+            print(f"  WRONG, logs in {directory / str(seed)}: {why[:500]}", flush=True)
+    print(f"{chosen.seeds - len(wrong)} of {chosen.seeds} seeds right; wrong: {sorted(wrong)}")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Training goes on after a crash as if there had been none, and its average follows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from streams.contracts import Event
+from streams.settings.state import StateSettings
+from streams.settings.training import TrainingSettings
+from tests.unit.test_towers import older, texts
+from workers.ranking.model.bundle import Bundle
+from workers.ranking.model.checkpoint import Checkpoints
+from workers.ranking.model.course import Epoch
+from workers.ranking.model.learner import Learner, Pace
+from workers.ranking.model.training import train
+
+STATE = StateSettings(history_length=20)
+SETTINGS = TrainingSettings(
+    width=16, layers=1, epochs=3, evaluate_every=1, finish_epochs=2, reranker_hidden=8, neighbours=20, seed=1
+)
+
+
+class Killed(Exception):
+    """Stands for kill -9: nothing after it runs."""
+
+
+def trained(directory: Path | None, die_after: int | None = None) -> Bundle:
+    done = 0
+
+    def progress(_: Epoch) -> None:
+        nonlocal done
+        done += 1
+        if done == die_after:
+            raise Killed
+
+    return train(texts(), older(), SETTINGS, STATE, "words", progress=progress, checkpoints=directory)
+
+
+@pytest.fixture(scope="module")
+def whole() -> Bundle:
+    return trained(None)
+
+
+@pytest.mark.parametrize("die_after", [1, 3, 4])
+def test_training_that_was_killed_gives_the_bundle_that_it_would_have_given(
+    die_after: int, whole: Bundle, tmp_path: Path
+) -> None:
+    with pytest.raises(Killed):
+        trained(tmp_path, die_after)
+    assert list(tmp_path.rglob("*.safetensors"))
+    assert trained(tmp_path).version == whole.version
+    assert not list(tmp_path.rglob("*.safetensors")), "what has ended leaves nothing behind"
+
+
+def test_a_checkpoint_that_was_cut_short_is_passed_over(whole: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        trained(tmp_path, 2)
+    (path,) = tmp_path.rglob("*.safetensors")
+    path.write_bytes(path.read_bytes()[:-7])
+    assert trained(tmp_path).version == whole.version
+
+
+def test_other_data_does_not_go_on_from_a_strange_checkpoint(tmp_path: Path) -> None:
+    def run(events: list[Event], directory: Path | None) -> str:
+        return train(texts(), events, SETTINGS, STATE, "words", checkpoints=directory).version
+
+    with pytest.raises(Killed):
+        trained(tmp_path, 2)
+    fewer = list(older())[:-50]
+    assert run(fewer, tmp_path) == run(fewer, None)
+
+
+def test_the_second_stage_can_be_left_out() -> None:
+    settings = SETTINGS.model_copy(update={"reranker": False, "epochs": 1})
+    bundle = train(texts(), older(), settings, STATE, "words")
+    assert bundle.second is None
+    assert bundle.manifest.features == ()
+
+
+def test_steps_that_are_added_up_are_one_step_of_a_larger_batch() -> None:
+    def learned(accumulate: int, parts: int) -> torch.Tensor:
+        torch.manual_seed(0)
+        layer = torch.nn.Linear(4, 1, bias=False)
+        torch.nn.init.ones_(layer.weight)
+        learner = Learner(layer, [(list(layer.parameters()), 0.1)], Pace(3 * parts, 0.0, 0.9, accumulate))
+        data = torch.from_numpy(np.random.default_rng(0).standard_normal((8, 4)).astype(np.float32))
+        for _ in range(3):
+            for part in data.chunk(parts):
+                learner.learn(layer(part).square().mean())
+        return layer.weight.detach()
+
+    np.testing.assert_allclose(learned(2, 2), learned(1, 1), atol=1e-5)
+
+
+def test_nothing_kept_is_nothing_found(tmp_path: Path) -> None:
+    Checkpoints().save("towers", {"a": torch.zeros(1)}, {})
+    assert Checkpoints().load("towers") is None
+    assert Checkpoints(tmp_path / "none").load("towers") is None

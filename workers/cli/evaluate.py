@@ -1,0 +1,78 @@
+"""`headrace evaluate`: how good the model of these settings is, beside what it must beat."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workers.cli.options import Json
+
+_COLUMNS = ("hr_at_10", "ndcg_at_10", "mrr_at_10", "recall_at_200", "coverage", "popularity_bias", "diversity")
+
+
+def evaluate(
+    dataset: Annotated[
+        str, typer.Option(help="What to evaluate on: a data set's name or the path of a folder.")
+    ] = "movielens-100k",
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="leave-one-out, validation, time-split, prequential or cold-items; may be repeated."),
+    ] = None,
+    share: Annotated[
+        float, typer.Option(min=0.01, max=0.9, help="Newest share of the events that is foretold by time.")
+    ] = 0.2,
+    output: Annotated[
+        Path | None, typer.Option(metavar="PATH", dir_okay=False, help="Write the JSON there too.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train and measure: full ranking of all items, seen ones masked for every system alike. Needs no broker."""
+    import msgspec
+
+    from streams.settings import load_settings
+    from workers.datasets import load_dataset
+    from workers.demo.console import Screen
+    from workers.evaluate import evaluate_all, item_texts
+    from workers.ranking.evaluation.evaluate import PROTOCOLS
+
+    names = protocol or ["prequential"]
+    if unknown := sorted(set(names) - set(PROTOCOLS)):
+        raise typer.BadParameter(
+            f"{', '.join(unknown)}; there are: {', '.join(PROTOCOLS)}", param_hint="--protocol"
+        )
+    settings, data = load_settings(), load_dataset(dataset)
+    items = item_texts(data, settings)
+    with Screen().bar("epochs", settings.training.most_epochs * len(names), lambda: None) as advance:
+        done = {"epochs": 0}
+
+        def count(*_: object) -> None:
+            done["epochs"] += 1
+            advance(done["epochs"])
+
+        found = evaluate_all(data, items, settings, names=names, share=share, progress=count)
+    written = msgspec.json.format(msgspec.json.encode(found), indent=2)
+    if output is not None:
+        output.write_bytes(written + b"\n")
+    if as_json:
+        typer.echo(written)
+    else:
+        for name, result in found["protocols"].items():
+            _show(name, result)
+
+
+def _show(name: str, result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "system", *_COLUMNS, title=f"{name}: {result['questions']:,} questions of {result['users']:,} users"
+    )
+    for system, measures in result["systems"].items():
+        table.add_row(system, *(f"{measures[column]:.4f}" if column in measures else "" for column in _COLUMNS))
+    console = Console()
+    console.print(table)
+    console.print(f"recall@200 of {' + '.join(result['union_of'])} in turns: {result['union_recall_at_200']:.4f}")
+    best, compared = next((key, value) for key, value in result.items() if key.endswith("_against"))
+    for other, found in compared.items():
+        value, low, high = found["ratio"]
+        console.print(f"{best.removesuffix('_against')} over {other}: {value:.3f} × ({low:.3f} to {high:.3f})")

@@ -1,0 +1,71 @@
+"""`headrace evaluate`: a data set's texts through the encoder, then each protocol in turn."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from encoder.contract import Encoder
+from encoder.loading import load_encoder
+from encoder.texts import item_text
+from streams.settings import Settings
+from workers.datasets.contract import Dataset
+from workers.ranking.evaluation.evaluate import PROTOCOLS, evaluate, read_log
+from workers.ranking.model.bundle import Bundle
+from workers.ranking.model.course import Epoch
+from workers.ranking.model.serving import Model
+from workers.ranking.model.training import ItemTexts, train_on
+
+
+def item_texts(dataset: Dataset, settings: Settings, encoder: Encoder | None = None) -> ItemTexts:
+    """Return the text vectors of a data set's items, encoded here; no broker is asked.
+
+    Args:
+        encoder: None loads the one of the settings.
+    """
+    encoder = load_encoder(settings.encoder) if encoder is None else encoder
+    texts = [item_text(item, settings.encoder.item_template) for item in dataset.items]
+    return ItemTexts(tuple(item.item_id for item in dataset.items), encoder.encode_documents(texts))
+
+
+def evaluate_all(
+    dataset: Dataset,
+    items: ItemTexts,
+    settings: Settings,
+    *,
+    names: Sequence[str],
+    share: float,
+    progress: Callable[[str, Epoch], None] = lambda _, __: None,
+) -> dict[str, Any]:
+    """Return each named protocol's results; protocols that learn from the same events share one model.
+
+    Args:
+        names: of `PROTOCOLS`.
+        share: newest share of the events that is foretold by time split and prequential replay.
+    """
+    torch.set_num_threads(settings.training.threads)
+    state = settings.state.model_copy(update={"rating_scale": dataset.rating_scale})
+    log = read_log(dataset.events, items, dataset.rating_scale)
+    models: dict[bytes, Bundle] = {}
+    found: dict[str, Any] = {}
+    for name in names:
+        questions = PROTOCOLS[name](log, share)
+        learned_from = np.packbits(questions.train).tobytes() + questions.past.sha256().encode()
+        if learned_from not in models:
+            models[learned_from] = train_on(
+                questions.past,
+                items,
+                settings.training,
+                state,
+                "evaluation",
+                progress=lambda epoch, name=name: progress(name, epoch),  # type: ignore[misc]
+            )
+        found[name] = evaluate(questions, items, Model(models[learned_from]))
+    return {
+        "dataset": dataset.name,
+        "items": len(items.item_ids),
+        "events": len(log.starts),
+        "share": share,
+        "protocols": found,
+    }

@@ -1,0 +1,68 @@
+"""One protocol from start to end: ask a model and the baselines, measure, compare."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from streams.contracts import Event
+from streams.settings.state import RatingScale
+from workers.ranking.evaluation import protocols
+from workers.ranking.evaluation.learned import Reranked, Towers
+from workers.ranking.evaluation.measuring import DEPTH, RECALL_DEPTH, UNION, ask, by_history, compared, summary
+from workers.ranking.evaluation.protocols import Questions
+from workers.ranking.evaluation.systems import OrPopular, System, baselines
+from workers.ranking.model.features import unit_texts
+from workers.ranking.model.sequences import Sequences, read_events
+from workers.ranking.model.serving import Model
+from workers.ranking.model.training import ItemTexts
+
+SOURCES: Final = ("towers", "ease_decayed", "covisitation")
+"""Systems that stand for sources of candidates in the recall of the union."""
+COLD_SHARE: Final = 0.1
+COLD_QUESTIONS: Final = 4_000
+
+PROTOCOLS: Final[dict[str, Callable[[Sequences, float], Questions]]] = {
+    "leave-one-out": lambda log, _: protocols.leave_one_out(log),
+    "validation": lambda log, _: protocols.leave_one_out(log, back=2),
+    "time-split": protocols.time_split,
+    "prequential": protocols.prequential,
+    "cold-items": lambda log, _: protocols.cold_items(log, COLD_SHARE, COLD_QUESTIONS),
+}
+
+
+def read_log(events: Sequence[Event], items: ItemTexts, scale: RatingScale) -> Sequences:
+    """Return the log whose rows count `items`."""
+    return read_events(events, items.item_ids, scale)[0]
+
+
+def evaluate(questions: Questions, items: ItemTexts, model: Model) -> dict[str, Any]:
+    """Return what a model and the baselines score on these questions, ready for JSON.
+
+    Args:
+        model: learned from nothing but `questions.past`.
+    """
+    texts = unit_texts(items.text_vectors, items.text_vectors.mean(axis=0))
+    count = len(items.item_ids)
+    systems: dict[str, System] = dict(baselines(questions, texts))
+    systems["towers"] = OrPopular(Towers(model, items), count)
+    best = "towers"
+    if model.rescorer is not None:
+        systems["reranked"], best = OrPopular(Reranked(model, items), count), "reranked"
+    sources = [name for name in SOURCES if name in systems]
+    answered = ask(questions, systems, count, sources)
+    return {
+        "protocol": questions.name,
+        "questions": len(questions.ends),
+        "users": len(np.unique(questions.users)),
+        "learned_from_events": int(questions.train.sum()),
+        "model": model.version,
+        "systems": {
+            name: summary(name, answered, texts) | {"by_history": by_history(name, answered)} for name in systems
+        },
+        f"{UNION}_recall_at_{RECALL_DEPTH}": float(answered.in_union.mean()) if len(answered.in_union) else 0.0,
+        "union_of": sources,
+        f"{best}_ndcg_at_{DEPTH}_against": {
+            name: compared(best, name, answered) for name in systems if name != best
+        },
+    }

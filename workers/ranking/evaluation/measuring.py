@@ -1,0 +1,147 @@
+"""Puts every question to every system and measures the answers, a few questions at a time."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from workers.ranking.evaluation.bootstrap import Interval, paired
+from workers.ranking.evaluation.learned import mask_seen
+from workers.ranking.evaluation.metrics import Ranks, hit_rate_at, mrr_at, ndcg_at, ranks_of
+from workers.ranking.evaluation.protocols import Mask, Questions
+from workers.ranking.evaluation.systems import System
+from workers.ranking.model.neighbours import Matrix
+from workers.ranking.model.signals import Integers
+
+DEPTH: Final = 10
+RECALL_DEPTH: Final = 200
+HISTORY_BANDS: Final = ((0, 0), (1, 4), (5, 19), (20, None))
+"""Events of a history, from and to."""
+UNION: Final = "union"
+_PLACES_AT_ONCE: Final = 2_000_000
+
+
+class Answers(NamedTuple):
+    """What one system said.
+
+    Attributes:
+        ranks: float64 (n,), of the targets among all unseen items.
+        slates: int64 (n, DEPTH), rows, best first.
+    """
+
+    ranks: Ranks
+    slates: Integers
+
+
+class Answered(NamedTuple):
+    """What all systems said to the same questions.
+
+    Attributes:
+        in_union: bool (n,), whether the target is among the first `RECALL_DEPTH` of the sources in turn.
+    """
+
+    questions: Questions
+    answers: dict[str, Answers]
+    in_union: Mask
+
+
+def ask(questions: Questions, systems: Mapping[str, System], items: int, sources: Sequence[str]) -> Answered:
+    """Return the answers; what the user has seen is masked for every system alike.
+
+    Args:
+        sources: systems whose best candidates make the union, in turns.
+    """
+    size = max(1, _PLACES_AT_ONCE // items)
+    depth = min(RECALL_DEPTH, items)
+    parts: dict[str, list[Answers]] = {name: [] for name in systems}
+    unions = []
+    for first in range(0, len(questions.ends), size):
+        part = questions.part(np.arange(first, min(first + size, len(questions.ends))))
+        proposed = []
+        for name, system in systems.items():
+            scores = mask_seen(system.scores(part), part)
+            slates = _best(scores, min(DEPTH, items))
+            parts[name].append(Answers(ranks_of(scores, part.targets), slates))
+            if name in sources:
+                proposed.append(_best(scores, depth))
+        if proposed:
+            unions.append(_in_turns(proposed, part.targets, depth))
+    answers = {name: Answers(*map(np.concatenate, zip(*found, strict=True))) for name, found in parts.items()}
+    return Answered(questions, answers, np.concatenate(unions) if unions else np.zeros(0, np.bool_))
+
+
+def summary(name: str, answered: Answered, unit_texts: Matrix) -> dict[str, float]:
+    """Return the measures of one system.
+
+    `popularity_bias` is the mean count of what was shown over the mean count of what was taken, both in the
+    events to learn from; 1 shows things as popular as those that people took. `diversity` is 1 less the mean
+    cosine of the texts in a slate.
+    """
+    ranks, slates = answered.answers[name]
+    questions = answered.questions
+    counts = np.bincount(questions.past.events.rows, minlength=len(unit_texts)).astype(np.float64)
+    taken = float(counts[questions.targets].mean()) if len(ranks) else 0.0
+    found = {
+        f"hr_at_{DEPTH}": hit_rate_at(DEPTH, ranks),
+        f"ndcg_at_{DEPTH}": ndcg_at(DEPTH, ranks),
+        f"mrr_at_{DEPTH}": mrr_at(DEPTH, ranks),
+        f"recall_at_{RECALL_DEPTH}": hit_rate_at(RECALL_DEPTH, ranks),
+        "coverage": len(np.unique(slates)) / len(unit_texts),
+        "diversity": _diversity(slates, unit_texts),
+    }
+    if taken:
+        found["popularity_bias"] = float(counts[slates].mean()) / taken
+    return found
+
+
+def by_history(name: str, answered: Answered) -> dict[str, dict[str, float]]:
+    """Return NDCG and number of questions by events of the history."""
+    lengths = answered.questions.ends - answered.questions.starts
+    found = {}
+    for low, high in HISTORY_BANDS:
+        here = (lengths >= low) & (lengths <= (np.iinfo(np.int64).max if high is None else high))
+        label = f"{low}+" if high is None else f"{low}-{high}" if high > low else f"{low}"
+        ranks = answered.answers[name].ranks[here]
+        found[label] = {f"ndcg_at_{DEPTH}": ndcg_at(DEPTH, ranks), "questions": float(len(ranks))}
+    return found
+
+
+def compared(ours: str, theirs: str, answered: Answered) -> dict[str, Interval]:
+    """Return difference and ratio of NDCG with their intervals, see `paired`."""
+    mine, other = (_gains(answered.answers[name].ranks) for name in (ours, theirs))
+    difference, ratio = paired(mine, other, answered.questions.users)
+    return {"difference": difference, "ratio": ratio}
+
+
+def _gains(ranks: Ranks) -> Ranks:
+    return np.where(ranks < DEPTH + 1, 1 / np.log2(ranks + 1), 0.0)
+
+
+def _best(scores: Matrix, k: int) -> Integers:
+    """Return the k best rows of each line, best first, int64 (n, k)."""
+    found = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(scores, found, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(found, order, axis=1).astype(np.int64)
+
+
+def _in_turns(proposed: Sequence[Integers], targets: Integers, k: int) -> Mask:
+    """Return whether each target is among the first k different rows that the sources name in turns."""
+    turns = np.stack(proposed, axis=2).reshape(len(targets), -1)
+    found = np.zeros(len(targets), np.bool_)
+    for line, (rows, target) in enumerate(zip(turns, targets.tolist(), strict=True)):
+        named = np.flatnonzero(rows == target)
+        found[line] = len(named) > 0 and len(np.unique(rows[: named[0]])) < k
+    return found
+
+
+def _diversity(slates: Integers, unit_texts: Matrix) -> float:
+    if slates.size == 0 or slates.shape[1] < 2:
+        return 0.0
+    length = slates.shape[1]
+    sums = np.concatenate([np.square(unit_texts[part].sum(axis=1)).sum(axis=1) for part in _chunks(slates)])
+    norms = np.square(unit_texts).sum(axis=1)[slates].sum(axis=1)
+    return float(1 - ((sums - norms) / (length * (length - 1))).mean())
+
+
+def _chunks(slates: Integers) -> list[Integers]:
+    return [slates[first : first + 1_024] for first in range(0, len(slates), 1_024)]

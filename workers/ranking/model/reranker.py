@@ -1,0 +1,59 @@
+"""The second stage: what the towers' score is corrected by, from evidence about the user and the candidate."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from workers.ranking.model.features import NAMES
+
+FEATURES = len(NAMES) + 1
+"""Those of `features`, and the towers' score itself."""
+
+
+class Reranker(nn.Module):
+    """score = towers' score · scale + w · features + MLP(features, item vector); it starts as the towers' score.
+
+    Args:
+        width: numbers in an item vector.
+        hidden: units of the MLP.
+    """
+
+    def __init__(self, width: int, hidden: int, seed: int = 0) -> None:
+        super().__init__()
+        self.feature_mean: Tensor
+        self.feature_scale: Tensor
+        self.register_buffer("feature_mean", torch.zeros(FEATURES))
+        self.register_buffer("feature_scale", torch.ones(FEATURES))
+        self.score_scale = nn.Parameter(torch.ones(()))
+        self.linear = nn.Linear(FEATURES, 1, bias=False)
+        self.feature_in = nn.Linear(FEATURES, hidden)
+        self.item_in = nn.Linear(width, hidden, bias=False)
+        self.middle = nn.Linear(hidden, hidden)
+        self.out = nn.Linear(hidden, 1, bias=False)
+        generator = torch.Generator().manual_seed(seed)
+        for layer in (self.feature_in, self.item_in, self.middle):
+            nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
+        for bias in (self.feature_in.bias, self.middle.bias):
+            nn.init.zeros_(bias)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.out.weight)
+
+    def scale_to(self, sample: Tensor) -> None:
+        """Take mean and spread from a sample of features, float32 (s, FEATURES)."""
+        self.feature_mean.copy_(sample.mean(0))
+        self.feature_scale.copy_(1 / sample.std(0).clamp(min=1e-3))
+
+    def forward(self, scores: Tensor, found: Tensor, items: Tensor) -> Tensor:
+        """Return the final scores, float32 (m,).
+
+        Args:
+            scores: float32 (m,), of the towers.
+            found: float32 (m, FEATURES - 1), of `features`.
+            items: float32 (m, width), item vectors.
+        """
+        x = torch.cat([found, scores.detach()[:, None]], dim=1)
+        x = (x - self.feature_mean) * self.feature_scale
+        hidden = functional.gelu(self.feature_in(x) + self.item_in(items))
+        hidden = functional.gelu(self.middle(hidden)) + hidden
+        final: Tensor = scores * self.score_scale + (self.linear(x) + self.out(hidden))[:, 0]
+        return final

@@ -1,0 +1,44 @@
+"""The second stage at work: the towers' scores, corrected by evidence about each user and candidate."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from workers.ranking.candidates import Query, Scores
+from workers.ranking.catalogue import Rows
+from workers.ranking.generation import Generation
+from workers.ranking.model.features import NEWEST, Pairs, Trails
+
+
+def rescored(towers: Scores, queries: Sequence[Query], owners: Rows, rows: Rows, generation: Generation) -> Scores:
+    """Return the final scores, float32 (m,); `towers` itself where the model has no second stage.
+
+    Args:
+        towers: float32 (m,), inner products of user and item.
+        queries: users that something is known of.
+        owners: int64 (m,), ascending, the query of each candidate.
+        rows: int64 (m,), the candidates; each once a query.
+    """
+    model = generation.model
+    if model.rescorer is None or not len(rows):
+        return towers
+    trails = _trails(queries, generation)
+    used, lines = np.unique(np.concatenate([rows, trails.texts.ravel()]), return_inverse=True)
+    absent = int(used[0] < 0)  # histories that are shorter than `NEWEST` end in -1, which stays -1
+    texts = model.unit_texts(generation.catalogue.text_vectors[used[absent:]])
+    lines = lines.ravel() - absent
+    numbers = generation.numbers[rows]
+    pairs = Pairs(owners, numbers, lines[: len(rows)], model.trends[numbers])
+    trails = trails._replace(texts=lines[len(rows) :].reshape(trails.texts.shape))
+    final: Scores = model.rescorer.rescore(towers, generation.item_matrix[rows], texts, trails, pairs)
+    return final
+
+
+def _trails(queries: Sequence[Query], generation: Generation) -> Trails:
+    """Return the newest events of each query, with rows of the catalogue as lines of text."""
+    rows = np.full((len(queries), NEWEST), -1, np.int64)
+    for line, query in zip(rows, queries, strict=True):
+        newest = query.history[::-1][:NEWEST]
+        line[: len(newest)] = newest
+    sources = np.where(rows >= 0, generation.numbers[rows], -1)
+    return Trails(sources, rows, np.array([len(query.history) for query in queries], np.int64))
