@@ -19,8 +19,8 @@ from streams.clock import from_ms
 from streams.codec import SCHEMA_VERSION, encode_msgpack
 from streams.contracts import Event, EventType, ItemVector, Record, Source, UserState
 from streams.settings import Settings
-from streams.settings.ranking import TrainingSettings
 from streams.settings.state import RatingScale
+from streams.settings.training import TrainingSettings
 from streams.state.fold import fold
 from streams.topics import CLICKSTREAM, USER_STATE
 from tests.bench import diversity
@@ -29,9 +29,14 @@ from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import count_items
+from workers.ranking.model.features import Evidence
 from workers.ranking.model.manifest import DataFacts
+from workers.ranking.model.neighbours import Neighbours
+from workers.ranking.model.reranker import Reranker
+from workers.ranking.model.second_stage import SecondStage
 from workers.ranking.model.serving import Model
 from workers.ranking.model.towers import Shape, TwoTowers
+from workers.ranking.model.trends import TRENDS
 from workers.ranking.pipeline import Pipeline
 from workers.ranking.transform import RankingTransform
 from workers.ranking.world import World
@@ -176,7 +181,20 @@ def _bundle(items: int) -> Bundle:
         data=DataFacts(first_event_ms=0, last_event_ms=0, interactions=items, users=1, ignored={}, sha256=""),
         metrics={},
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        second=_second_stage(items, defaults),
     )
+
+
+def _second_stage(items: int, defaults: TrainingSettings) -> SecondStage:
+    """Return drawn evidence, as much of it as a trained model has at most."""
+    draws = np.random.default_rng(3)
+    k = min(defaults.neighbours, items)
+    ease, covisited = (
+        Neighbours(draws.integers(0, items, (items, k), np.int32), draws.standard_normal((items, k), np.float32))
+        for _ in range(2)
+    )
+    weights = Reranker(defaults.width, defaults.reranker_hidden).state_dict()
+    return SecondStage(weights, Evidence(ease, covisited), draws.random((items, TRENDS), np.float32))
 
 
 def _states(users: int, items: int) -> list[UserState]:

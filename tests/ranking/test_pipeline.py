@@ -26,9 +26,11 @@ class Makes:
     def __init__(self) -> None:
         self.generations: list[Generation] = []
 
-    def __call__(self, changed: worlds.Change | None = None, **ranking: object) -> Pipeline:
+    def __call__(
+        self, changed: worlds.Change | None = None, *, second: bool = False, **ranking: object
+    ) -> Pipeline:
         settings = worlds.settings(**ranking)
-        self.generations.append(worlds.generation(settings, changed=changed))
+        self.generations.append(worlds.generation(settings, changed=changed, second=second))
         return Pipeline(self.generations[-1], settings, Stages(settings))
 
 
@@ -65,8 +67,9 @@ USERS: list[UserState] = [
 ]
 
 
-def test_every_score_depends_on_its_user_and_its_item_only(make: Makes) -> None:
-    pipeline = make()
+@pytest.mark.parametrize("second", [False, True])
+def test_every_score_depends_on_its_user_and_its_item_only(make: Makes, second: bool) -> None:
+    pipeline = make(second=second)
     together = pipeline.recommend(USERS * 3, NOW_MS)[: len(USERS)]
     alone = [pipeline.recommend([user], NOW_MS)[0] for user in USERS]
     for one, other in zip(alone, together, strict=True):
@@ -75,19 +78,24 @@ def test_every_score_depends_on_its_user_and_its_item_only(make: Makes) -> None:
         assert one.reasons == other.reasons
 
 
-def test_a_score_is_the_same_bits_whatever_other_candidates_there_are(make: Makes) -> None:
-    pipeline = make()
+@pytest.mark.parametrize(("second", "apart"), [(False, 0.0), (True, 1e-5)])
+def test_other_candidates_move_no_bit_of_a_vector_score_and_nothing_of_the_second_stage(
+    make: Makes, second: bool, apart: float
+) -> None:
+    pipeline = make(second=second)
     queries = pipeline.hydrate(USERS)
     candidates, _ = pipeline.candidates(queries, NOW_MS)
     whole = pipeline.score(queries, candidates).scores
     for stride in (2, 3, 7):
         mask = np.arange(len(candidates.rows)) % stride == 0
-        assert (pipeline.score(queries, candidates.keep(mask)).scores == whole[mask]).all()
+        found = pipeline.score(queries, candidates.keep(mask)).scores
+        np.testing.assert_allclose(found, whole[mask], rtol=0, atol=apart)
 
 
-def test_the_parts_of_a_score_add_up_to_it(make: Makes) -> None:
+@pytest.mark.parametrize("second", [False, True])
+def test_the_parts_of_a_score_add_up_to_it(make: Makes, second: bool) -> None:
     boosts = [{"when": "'Drama' in categories", "multiply": 1.5}, {"when": "price > 20", "add": -0.25}]
-    for slate in make(boosts=boosts).recommend(USERS, NOW_MS):
+    for slate in make(second=second, boosts=boosts).recommend(USERS, NOW_MS):
         sums = [sum(parts.values()) for parts in slate.parts]
         np.testing.assert_allclose(sums, slate.scores, rtol=1e-5, atol=1e-5)
 
@@ -101,6 +109,17 @@ def test_the_ladder_says_how_much_is_known_and_asks_accordingly(make: Makes) -> 
     for slate in (nobody, new, known):
         assert len({reasons[0].code for reasons in slate.reasons}) == 1
     assert numbers(nobody) == list(range(10))  # by popularity, which falls with the number
+
+
+def test_what_others_did_next_is_proposed_and_is_the_reason(make: Makes) -> None:
+    pipeline = make(second=True, sources=["covisited"], covisited=2, neighbour_items=2)
+    nobody, new, _, _ = pipeline.recommend(USERS, NOW_MS)
+    assert numbers(nobody) == []
+    assert set(numbers(new)) == {6, 7, 10, 11}  # the two that come after 5 and after 9
+    assert "covisited" in codes(new)
+    assert (
+        numbers(make(sources=["covisited"]).recommend(USERS[1:2], NOW_MS)[0]) == []
+    )  # a model without a second stage
 
 
 def test_the_rung_is_that_of_what_is_known_of_the_items(make: Makes) -> None:
