@@ -23,8 +23,10 @@ class Log:
     def __init__(self, committed: int | None) -> None:
         self.position = committed or 0
         self._committed = committed
+        self._sought = asyncio.Event()
 
     async def seek_to_committed(self) -> Mapping[TP, int | None]:
+        self._sought.set()
         if self._committed is not None:  # as aiokafka does
             self.position = self._committed
         await asyncio.sleep(0.02)  # the answer is on its way, and the thread fetches
@@ -32,7 +34,8 @@ class Log:
 
     async def fetch(self, active: Any, timeout: float) -> dict[TP, list[Any]]:
         del timeout
-        await asyncio.sleep(0.005)  # the set may change meanwhile
+        await self._sought.wait()  # a fetch is under way from before the source was let go
+        await asyncio.sleep(0.001)
         if PLACE not in active:
             return {}
         found = range(self.position, min(self.position + 5, END))
