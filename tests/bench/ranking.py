@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, cast
 import faiss
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from streams.clock import from_ms
 from streams.codec import SCHEMA_VERSION, encode_msgpack
@@ -81,7 +82,8 @@ class StillWorld:
 
 def figures(size: Size = FULL) -> list[Figure]:
     """Return what was measured."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # one core, for FAISS too; the worker limits the first two
+    threadpool_limits(1, user_api="blas")
     faiss.omp_set_num_threads(1)
     with _generation(size.items, settings := Settings()) as generation:
         states = _states(size.users, size.items)
