@@ -1,42 +1,17 @@
-"""The Faust app: its settings from ours, and a consumer that reads committed records only."""
+"""The Faust app: its settings from ours."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-import aiokafka
 import faust
-from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
-from faust.types.transports import ConsumerT, TransportT
+from faust.types.transports import TransportT
 from yarl import URL
 
+from streams.feedback.consuming import CommittedTransport
 from streams.feedback.security import credentials
 from streams.settings import Settings
 
 _MAX_REQUEST_BYTES = 4 * 1024 * 1024
 _MAX_BATCH_BYTES = 256 * 1024
-
-
-class _CommittedThread(driver.AIOKafkaConsumerThread):
-    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
-        made = super()._create_worker_consumer(transport)
-        # Faust asks for uncommitted records unless it is exactly_once itself; the state worker's aborted
-        # transactions are not to be seen here.
-        made._isolation_level = "read_committed"
-        return made
-
-
-class _CommittedConsumer(driver.Consumer):
-    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
-        return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
-
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        # Faust counts the record behind a gap as part of it. That record is then acknowledged twice, and a commit
-        # gets no further than to it: one transaction of the state worker a second, however many are handled.
-        await super()._add_gap(tp, offset_from, offset_to - 1)
-
-
-class _CommittedTransport(driver.Transport):
-    Consumer: ClassVar[type[ConsumerT]] = _CommittedConsumer
 
 
 class FeedbackApp(faust.App):
@@ -47,7 +22,7 @@ class FeedbackApp(faust.App):
         return
 
     def _new_transport(self) -> TransportT:
-        return _CommittedTransport(self.conf.broker_consumer, self)
+        return CommittedTransport(self.conf.broker_consumer, self)
 
 
 def app_id(settings: Settings) -> str:
@@ -69,7 +44,7 @@ def feedback_app(settings: Settings, partitions: int, embedded: bool) -> Feedbac
     options: dict[str, Any] = {}
     if (login := credentials(settings)) is not None:
         options["broker_credentials"] = login
-    return FeedbackApp(
+    app = FeedbackApp(
         app_id(settings),
         broker=[URL(f"kafka://{server.strip()}") for server in settings.kafka.bootstrap_servers.split(",")],
         broker_client_id=f"headrace-{settings.instance}",
@@ -94,3 +69,14 @@ def feedback_app(settings: Settings, partitions: int, embedded: bool) -> Feedbac
         web_enabled=False,
         **options,
     )
+    app.on_rebalance_complete.connect(_hold_records)
+    return app
+
+
+async def _hold_records(app: Any, /, *_: Any, signal: Any, **__: Any) -> None:
+    """Fetch nothing from a recovery's end until its last step, which lets the flow go again.
+
+    Faust lets the sources go first, then seeks to the commits, then empties the agents' queues: a record that
+    comes between the last two is passed by the reader and seen by nobody.
+    """
+    app.consumer.stop_flow()

@@ -1,6 +1,8 @@
 """The agents' loop: what a stream holds is handled together, then acknowledged.
 
-Not `take()`, which acknowledges a batch whose body raised: here nothing is acknowledged but what was handled.
+Not `take()`, which acknowledges a batch whose body raised: here nothing is acknowledged but what was handled, and
+nothing is handled behind a record that was not. The handlers' states remember offsets: once they are ahead of a
+record that was left out, it reads as a duplicate for ever.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ from typing import Any, Protocol
 from faust.types import EventT
 
 from streams.contracts import Record
+from streams.errors import Transient
 from streams.feedback import metrics
 
 _LINGER_SECONDS = 0.05
@@ -35,8 +38,8 @@ class Batching:
 
     Args:
         most: records of one batch, at most.
-        failed: told of an exception that the handler did not expect; nothing is handled afterwards, and nothing
-            more acknowledged.
+        failed: told of an exception that the handler did not expect, or of a record that got lost on the way here;
+            nothing is handled afterwards, and nothing more acknowledged.
 
     Attributes:
         newest: (topic, partition) -> offset and CreateTime (milliseconds since the epoch) of the newest handled
@@ -49,6 +52,8 @@ class Batching:
         self._failed = failed
         self._waiting: list[EventT[Any]] = []
         self._busy = asyncio.Lock()
+        self._arrived: dict[tuple[str, int], int] = {}
+        self._broken = False
         self.newest: dict[tuple[str, int], tuple[int, int]] = {}
 
     async def agent(self, stream: Any) -> None:
@@ -57,7 +62,7 @@ class Batching:
         queue = stream.channel.queue
         try:
             async for event in stream.noack().events():
-                self._waiting.append(event)
+                self._arrive(event)
                 # While there is more, a larger batch costs less; when there is none, waiting brings nothing.
                 if len(self._waiting) >= self._most or queue.empty():
                     await self._handle()
@@ -79,13 +84,34 @@ class Batching:
         except Exception as error:
             self._failed(error)
 
+    def _arrive(self, event: EventT[Any]) -> None:
+        """Take an event that follows the one before it.
+
+        Raises:
+            Transient: it follows one that the consumer handed over and that did not arrive.
+        """
+        message: Any = event.message
+        place = message.topic, message.partition
+        before = self._arrived.get(place)
+        if message.follows is not None and message.follows != before:
+            raise Transient(
+                f"{place[0]} {place[1]}: offset {message.offset} follows {message.follows}, but {before} came last"
+            )
+        self._arrived[place] = message.offset
+        self._waiting.append(event)
+
     async def _handle(self) -> None:
         async with self._busy:
+            if self._broken:
+                raise Transient("a batch before this one was not handled")
             events, self._waiting = self._waiting, []
             if not events:
                 return
             records = [_record(event) for event in events]
+            # Until it is done: a batch that raised, or was cancelled half way, is in nobody's hands any more.
+            self._broken = True
             await self._handler.handle(records)
+            self._broken = False
             for event, record in zip(events, records, strict=True):
                 event.ack()
                 metrics.MESSAGES.labels(record.topic).inc()
