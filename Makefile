@@ -6,6 +6,7 @@
 # make schemas  writes deploy/schemas from the contracts
 # make dashboards   writes deploy/grafana/dashboards from deploy/grafana/*.py
 # make preview  draws the dashboards from a live run (needs Kafka's jars, Prometheus, npm, Chromium)
+# make compose-check   starts deploy/compose.yaml and asks Grafana for every panel (needs Docker; ARGS=--keep)
 # make bench-NAME   measures and writes tests/bench/results/NAME.json
 # make figures  writes the measured figures into the README
 #
@@ -25,7 +26,7 @@ TORCH_INDEX := $(if $(HEADRACE_TORCH_INDEX),--extra-index-url $(HEADRACE_TORCH_I
 # Python must be able to keep what it compiled: importing torch uncompiled takes minutes, every time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test soak lint schemas dashboards preview figures install clean
+.PHONY: demo test soak lint schemas dashboards preview compose-check figures install clean
 
 demo: install
 	$(BIN)/headrace demo $(ARGS)
@@ -51,6 +52,9 @@ dashboards: install
 
 preview: install
 	$(BIN)/python -m tests.dashboards.preview $(ARGS)
+
+compose-check: install
+	$(BIN)/python -m tests.dashboards.compose $(ARGS)
 
 bench-%: install
 	$(BIN)/python -m tests.bench.$* $(ARGS)

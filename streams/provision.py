@@ -26,7 +26,7 @@ from streams.topics import (
 )
 
 _SECONDS = 30.0
-_CO_PARTITIONED = (
+CO_PARTITIONED = (
     CLICKSTREAM,
     REKEYED,
     ERASURES,
@@ -64,7 +64,9 @@ def create_topics(settings: Settings, encoder_id: str) -> list[str]:
             client.list_topics(topic.name, timeout=_SECONDS)
         return [topic.name for topic in missing]
     partitions, replicas = settings.topics.partitions, settings.topics.replication_factor
-    new = [NewTopic(topic.name, partitions, replicas, config=topic.config) for topic in missing]
+    # A write is acknowledged by all replicas that are in step: with three, one may be away and none is lost.
+    in_step = {"min.insync.replicas": str(max(1, replicas - 1))}
+    new = [NewTopic(topic.name, partitions, replicas, config=topic.config | in_step) for topic in missing]
     for name, done in (client.create_topics(new, operation_timeout=_SECONDS) if new else {}).items():
         try:
             done.result(_SECONDS)
@@ -94,7 +96,7 @@ def co_partitions(settings: Settings) -> int:
         BrokerError: a topic is missing, or the numbers differ.
     """
     found = metadata(settings).topics
-    counts = {topic: len(found[topic].partitions) if topic in found else 0 for topic in _CO_PARTITIONED}
+    counts = {topic: len(found[topic].partitions) if topic in found else 0 for topic in CO_PARTITIONED}
     missing = [topic for topic, count in counts.items() if count == 0]
     if missing:
         raise BrokerError(f"There is no topic {missing[0]}.", "run `headrace topics create`.")

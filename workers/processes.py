@@ -11,6 +11,7 @@ from streams.kafka import is_embedded
 from streams.ownership import Partitions
 from streams.provision import co_partitions
 from streams.settings import Settings
+from streams.state.storing import state_store
 from streams.state.transform import StateTransform
 from streams.transform import Transform
 from streams.worker import worker_loop
@@ -36,7 +37,7 @@ def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health)
         _log.warning("embedded broker: at least once, in memory, nothing is kept")
     match name:
         case "state":
-            _run(name, StateTransform(settings, partitions), settings, stop, health)
+            _run(name, StateTransform(settings, partitions, state_store(settings)), settings, stop, health)
         case "embedding":
             from encoder.deduplicating import DeduplicatingEncoder
             from encoder.loading import load_encoder

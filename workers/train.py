@@ -1,10 +1,8 @@
 """`headrace train`: item vectors from the broker, interactions from a data set; a bundle and its announcement."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
-import platformdirs
 import torch
 
 from encoder.identity import encoder_id
@@ -17,6 +15,7 @@ from streams.partitioner import owner
 from streams.reading import read_to_end
 from streams.settings import Settings
 from streams.topics import MODELS, item_vectors
+from workers.bundles import bundles_directory
 from workers.ranking.model.course import Epoch
 from workers.ranking.model.training import ItemTexts, train
 from workers.ranking.registry import announcement
@@ -41,9 +40,9 @@ def train_and_announce(
         settings.state,
         encoder,
         progress=progress,
-        checkpoints=_bundles(settings) / name / "unfinished",
+        checkpoints=bundles_directory(settings) / name / "unfinished",
     )
-    directory = _bundles(settings) / name / bundle.version
+    directory = bundles_directory(settings) / name / bundle.version
     bundle = bundle.save(directory)
     records = announcement(bundle, directory.resolve().as_uri(), name)
     partitions = partition_count(settings, MODELS)
@@ -80,8 +79,3 @@ def item_texts(settings: Settings, encoder: str) -> ItemTexts:
     items = [found[key] for key in sorted(found)]
     vectors = np.stack([np.frombuffer(item.vector, np.dtype("<f4")) for item in items])
     return ItemTexts(tuple(item.item_id for item in items), vectors)
-
-
-def _bundles(settings: Settings) -> Path:
-    configured = settings.training.directory
-    return Path(configured) if configured else Path(platformdirs.user_data_dir("headrace")) / "models"

@@ -1,7 +1,7 @@
 """For the one who answers for quality: what people take, by model, source and place; what slates are made of."""
 
 from deploy.grafana.board import Board, Levels, Query, chart
-from deploy.grafana.queries import quantile, rate, share, share_or_zero
+from deploy.grafana.queries import or_nothing, quantile, rate, share, share_or_zero
 from streams import slo
 
 SHOWN = "headrace_feedback_exposures_total"
@@ -148,7 +148,7 @@ def board() -> Board:
                     "mps",
                     Query(rate("headrace_feedback_messages_total", "topic"), "{{topic}}"),
                     Query(
-                        f"{rate('headrace_feedback_rejected_total', 'topic', 'reason')} or vector(0)",
+                        or_nothing(rate("headrace_feedback_rejected_total", "topic", "reason")),
                         "rejected {{topic}} {{reason}}",
                     ),
                     width=8,
@@ -186,7 +186,7 @@ def board() -> Board:
                     "What answers no recommendation?",
                     "Actions a second that fit no slate, by reason, and repeats that were left out.",
                     "cps",
-                    Query(f"{rate('headrace_feedback_unattributed_total', 'reason')} or vector(0)", "{{reason}}"),
+                    Query(or_nothing(rate("headrace_feedback_unattributed_total", "reason")), "{{reason}}"),
                     Query(rate("headrace_feedback_duplicates_total"), "repeats"),
                     width=6,
                 ),

@@ -39,10 +39,10 @@ def board() -> Board:
                 ),
                 chart(
                     "How much of it is dead?",
-                    "Rows that were overwritten or removed and wait for compaction; over a half starts one.",
+                    "Rows that were overwritten or removed and wait for compaction. Over a half of a large "
+                    "index starts one; a small one waits until its first tier is full, nearly all dead by then.",
                     "percentunit",
                     Query("max by (index) (headrace_index_tombstones_ratio)", "{{index}}"),
-                    levels=Levels(0.5, 0.8),
                     width=8,
                 ),
                 chart(

@@ -1,7 +1,7 @@
 """For the one on call: where records wait, what is lost, which stage is slow."""
 
 from deploy.grafana.board import Board, Levels, Query, chart, number
-from deploy.grafana.queries import mean, quantile, rate, share_or_zero
+from deploy.grafana.queries import mean, or_nothing, quantile, rate, share_or_zero
 from streams import slo
 
 TOPIC = '{topic=~"$topic"}'
@@ -68,9 +68,10 @@ def board() -> Board:
                 ),
                 chart(
                     "What cannot be used, and why?",
-                    "Dead letters a second. The records lie whole in `<topic>.dlq`, the reason in their headers.",
+                    "Dead letters a second by topic, and by reason where there are any; whole in `<topic>.dlq`.",
                     "recps",
-                    Query(f"{rate(REJECTED, 'topic', 'reason')} or vector(0)", "{{topic}} {{reason}}"),
+                    Query(rate(REJECTED, "topic"), "{{topic}}"),
+                    Query(f"{rate(REJECTED, 'topic', 'reason')} > 0", "{{topic}} {{reason}}"),
                     width=8,
                 ),
                 number(
@@ -126,10 +127,11 @@ def board() -> Board:
                 chart(
                     "Are batches undone?",
                     "Batches that the broker refused and that were read again, and producers that were replaced. "
-                    "Some are normal in a rebalance.",
+                    "Some are normal in a rebalance; a local store is rebuilt when it is damaged or too old.",
                     "cps",
                     Query(rate("headrace_streams_abandoned_batches_total", "worker"), "{{worker}} undone"),
                     Query(rate("headrace_streams_replaced_producers_total", "worker"), "{{worker}} replaced"),
+                    Query(rate("headrace_streams_rebuilt_stores_total", "worker"), "{{worker}} store rebuilt"),
                     width=6,
                 ),
             ],
@@ -142,7 +144,7 @@ def board() -> Board:
                     "Slates a second made with less than the whole model to keep ranking.deadline_seconds, by "
                     "what was done instead. Lasting: give the worker fewer partitions, or the batch more time.",
                     "cps",
-                    Query(f"{rate('headrace_ranking_degraded_total', 'level')} or vector(0)", "{{level}}"),
+                    Query(or_nothing(rate("headrace_ranking_degraded_total", "level")), "{{level}}"),
                 ),
                 chart(
                     "How many slates were not published?",
@@ -168,7 +170,7 @@ def board() -> Board:
                     "Is anybody reading back?",
                     "Records a second read back after a start or a rebalance.",
                     "recps",
-                    Query(f"{rate('headrace_streams_restored_records_total', 'topic')} or vector(0)", "{{topic}}"),
+                    Query(or_nothing(rate("headrace_streams_restored_records_total", "topic")), "{{topic}}"),
                     width=6,
                 ),
                 chart(

@@ -13,7 +13,8 @@ TYPES = tuple(EventType)
 IMPRESSION = TYPES.index(EventType.IMPRESSION)
 RETRACTED = frozenset(TYPES.index(kind) for kind in RETRACTIONS)
 """Kinds that take an act back: part of an example's outcomes, and nothing that a rate may count as taken."""
-_OF_ITEM = frozenset({"no_history", "similar_item"})
+_NO_SOURCE = frozenset({"no_history", "few_events", "history", "similar_item"})
+"""Reasons that say how much is known of the user, or name an item of theirs."""
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -153,7 +154,7 @@ def kept(action: UserAction) -> KeptAction:
 
 def lead_source(sources: tuple[str, ...]) -> str:
     """Return the one code that metrics count a place under: the first source that proposed it."""
-    return next((code for code in sources if code not in _OF_ITEM), "unknown")
+    return next((code for code in sources if code not in _NO_SOURCE), "unknown")
 
 
 decode_join_state = msgspec.msgpack.Decoder(JoinState).decode

@@ -11,7 +11,8 @@ from streams.feedback.step import Step
 
 OTHER = "other"
 _LAST_POSITION = 10
-_SOURCES = frozenset({"learned", "popular", "lookalike", "trending", "unknown"})
+_SOURCES = frozenset({"learned", "popular", "lookalike", "trending", "neighbours", "text", "pinned", "unknown"})
+"""Those that are built in, told apart; a plug-in's is `other`."""
 
 
 class Tallies:

@@ -1,5 +1,6 @@
 """What the join finds is counted once, under labels from small sets."""
 
+import pytest
 from prometheus_client import REGISTRY
 
 from streams.contracts import EventType
@@ -8,6 +9,8 @@ from streams.feedback.examples import Offer
 from streams.feedback.join_state import TYPES, Place, new_state
 from streams.feedback.step import Outcome, Step
 from streams.feedback.tallies import Tallies
+from workers.ranking.candidates import Step as KnownStep
+from workers.ranking.sources import PINNED, SOURCES
 
 STATE = new_state("u", 0)
 CLICK = TYPES.index(EventType.CLICK)
@@ -65,6 +68,16 @@ def test_a_place_counts_for_the_source_that_proposed_it_first_and_for_no_made_up
     assert found == {"trending": 1, "unknown": 2, "other": 1}
 
 
+@pytest.mark.parametrize("step", KnownStep)
+def test_every_source_of_the_pipeline_is_told_apart_however_much_is_known_of_the_user(step: KnownStep) -> None:
+    tallies, names = Tallies(4), {source.name for source in (*SOURCES, PINNED)}
+    for name in names:
+        tallies.add(Step(STATE, offers=(offer(f"t3-{step}", 1, step.value, name, "similar_item"),)))
+    tallies.count()
+    for name in names:
+        assert value("exposures", model_version=f"t3-{step}", source=name, evidence="slate") == 1, name
+
+
 def test_labels_stay_few_however_many_models_and_places_there_are() -> None:
     tallies = Tallies(3)
     for number in range(50):
@@ -75,6 +88,10 @@ def test_labels_stay_few_however_many_models_and_places_there_are() -> None:
     for name in ("exposures", "outcomes"):
         ours = {version for version in labels_of(name, "model_version") if version.startswith("many")}
         assert ours == {"many47", "many48", "many49"}
-        assert labels_of(name, "source") <= {"learned", "popular", "lookalike", "trending", "unknown", "other"}
+        assert labels_of(name, "source") <= {
+            *(source.name for source in (*SOURCES, PINNED)),
+            "unknown",
+            "other",
+        }
     for name in ("exposures_by_position", "outcomes_by_position"):
         assert labels_of(name, "position") <= {*map(str, range(1, 11)), "11+"}

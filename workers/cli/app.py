@@ -13,6 +13,7 @@ from workers.cli import (
     broker,
     demo,
     dlq,
+    doctor,
     erase,
     evaluate,
     events,
@@ -37,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("broker")(broker.broker)
 app.command("worker")(worker.worker)
 app.command("train")(train.train)

@@ -1,0 +1,1 @@
+"""`headrace doctor`: looks at the machine, the broker and the model, and says what to do about what it finds."""

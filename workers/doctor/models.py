@@ -1,0 +1,81 @@
+"""The two models: the one that reads texts, and the one that ranks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from encoder.identity import BUNDLED, encoder_id
+from streams.clock import Clock, wall_seconds
+from streams.kafka import partition_count
+from streams.reading import read_to_end
+from streams.settings import Settings
+from streams.slo import MODEL_AGE_SECONDS
+from streams.topics import MODELS
+from workers.doctor.findings import Finding, ok, problem, skipped, warning
+
+_DAY_SECONDS = 86_400.0
+
+
+def encoder(settings: Settings) -> Iterator[Finding]:
+    """Look at the text encoder, without loading it."""
+    name, made = settings.encoder.model, encoder_id(settings.encoder)
+    if settings.encoder.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            yield problem(
+                "Encoder",
+                "Setting encoder.device is cuda, and torch sees no GPU.",
+                "set HEADRACE_ENCODER__DEVICE=auto.",
+            )
+            return
+    if name == BUNDLED:
+        yield ok("Encoder", f"The bundled model, as {made}.")
+    elif Path(name).is_dir():
+        whole = (Path(name) / "modules.json").is_file() or (Path(name) / "config.json").is_file()
+        if whole:
+            yield ok("Encoder", f"The model in {name}, as {made}.")
+        else:
+            yield problem(
+                "Encoder", f"{name} holds no model.", "name a folder that sentence-transformers can load."
+            )
+    elif name.startswith((".", "/", "~")):
+        yield problem("Encoder", f"There is no folder {name}.", "correct HEADRACE_ENCODER__MODEL.")
+    elif settings.encoder.revision is None:
+        yield warning(
+            "Encoder",
+            f"{name} is downloaded at its newest revision, and another one makes other vectors under the same id.",
+            "pin it: HEADRACE_ENCODER__REVISION.",
+        )
+    else:
+        yield ok("Encoder", f"{name} at {settings.encoder.revision}, as {made}.")
+
+
+def ranking_model(settings: Settings, clock: Clock = wall_seconds) -> Iterator[Finding]:
+    """Look at the announced model, and load it."""
+    from workers.ranking.registry import Announcements, load_announced
+
+    partitions = partition_count(settings, MODELS)
+    if partitions == 0:
+        yield skipped("Model", f"There is no topic {MODELS}.")
+        return
+    name = settings.ranking.model_name
+    announced = Announcements(name)
+    read_to_end(settings, MODELS, range(partitions), lambda _, key, value: announced.apply(key, value))
+    champion = announced.champion
+    if champion is None:
+        yield warning(
+            "Model",
+            f"No {name}@champion is announced: ranking workers wait for it and make no slates.",
+            "load the catalogue, let the embedding worker read it, then run `headrace train`.",
+        )
+        return
+    bundle = load_announced(champion, encoder_id(settings.encoder))
+    age_seconds = clock() - champion.created_at.timestamp()
+    said = (
+        f"{name}/{champion.version} is whole: {len(bundle.items.item_ids)} items, "
+        f"{age_seconds / _DAY_SECONDS:.1f} days old."
+    )
+    if age_seconds > MODEL_AGE_SECONDS:
+        yield warning("Model", said, "train a new one: `headrace train`.")
+    else:
+        yield ok("Model", said)
