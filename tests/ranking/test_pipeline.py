@@ -184,7 +184,8 @@ def test_diversity_makes_the_items_of_a_slate_less_alike(make: Makes) -> None:
         pipeline = make(diversity=diversity)
         total = 0.0
         for slate in pipeline.recommend(USERS[1:], NOW_MS):
-            matrix = pipeline._generation.item_matrix[slate.rows]
+            vectors = pipeline._generation.catalogue.text_vectors[: worlds.ITEMS]
+            matrix = (vectors - vectors.mean(axis=0))[slate.rows]
             matrix = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
             total += float((matrix @ matrix.T)[np.triu_indices(len(matrix), 1)].mean())
         return total
