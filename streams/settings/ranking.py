@@ -68,7 +68,7 @@ class RankingSettings(Section):
     """Publish what each score is made of."""
 
     diversity: float = Field(default=0.0, ge=0, le=1)
-    """0 ranks by score alone. Above, an item loses rank as it resembles those before it (MMR)."""
+    """0 ranks by score alone. Above, an item loses rank as its text resembles those before it (MMR)."""
     caps: tuple[Cap, ...] = ()
     """Most items of a kind; a slate may stay short for it."""
     boosts: tuple[Boost, ...] = ()

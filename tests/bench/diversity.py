@@ -2,8 +2,7 @@
 
 A model is trained on the older four fifths, as `headrace train` does. In the newest fifth slates are made before
 every so-manieth event from what its user had done until then, as the worker makes them, once for each strength of
-diversity. Diversity is 1 less the mean cosine of the centred texts in a slate: not the space in which the pipeline
-tells items apart, which is the model's.
+diversity. Diversity is 1 less the mean cosine of the centred texts in a slate, as `headrace evaluate` has it.
 """
 
 from collections.abc import Iterator, Sequence

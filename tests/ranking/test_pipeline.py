@@ -1,70 +1,20 @@
 """From users to slates: who gets what, why, and what never happens."""
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from prometheus_client import REGISTRY
 
-from streams.contracts import EventType, UserState
+from streams.contracts import EventType
 from streams.errors import SettingError
 from streams.settings import Settings
 from tests.ranking import worlds
-from tests.ranking.worlds import NOW_MS, clicks, state
-from workers.ranking.candidates import Candidates, Query, Scored, Slate
+from tests.ranking.making import USERS, Makes, codes, count, numbers
+from tests.ranking.worlds import NOW_MS, state
+from workers.ranking.candidates import Candidates, Query, Scored
 from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
-from workers.ranking.pipeline import Pipeline, Stages
-
-
-class Makes:
-    """Makes pipelines, and ends the threads of their indexes."""
-
-    def __init__(self) -> None:
-        self.generations: list[Generation] = []
-
-    def __call__(
-        self, changed: worlds.Change | None = None, *, second: bool = False, **ranking: object
-    ) -> Pipeline:
-        settings = worlds.settings(**ranking)
-        self.generations.append(worlds.generation(settings, changed=changed, second=second))
-        return Pipeline(self.generations[-1], settings, Stages(settings))
-
-
-@pytest.fixture
-def make() -> Iterator[Makes]:
-    makes = Makes()
-    yield makes
-    for generation in makes.generations:
-        generation.close()
-        if generation.texts is not None:
-            generation.texts.close()
-
-
-def numbers(slate: Slate) -> list[int]:
-    found: list[int] = slate.rows.tolist()
-    return found  # row n is item n: nothing else was put
-
-
-def codes(slate: Slate) -> set[str]:
-    return {reason.code for reasons in slate.reasons for reason in reasons}
-
-
-def count(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(f"headrace_ranking_{name}", labels) or 0.0
-
-
-USERS: list[UserState] = [
-    clicks("nobody"),
-    clicks("new", 5, 9),
-    clicks("known", *range(10, 18)),
-    state(
-        "buyer", [(3, EventType.PURCHASE), (4, EventType.DISLIKE), (7, EventType.RATING, 4.0), (8, EventType.VIEW)]
-    ),
-]
+from workers.ranking.pipeline import Stages
 
 
 @pytest.mark.parametrize("second", [False, True])
@@ -234,69 +184,13 @@ def test_diversity_makes_the_items_of_a_slate_less_alike(make: Makes) -> None:
         pipeline = make(diversity=diversity)
         total = 0.0
         for slate in pipeline.recommend(USERS[1:], NOW_MS):
-            matrix = pipeline._generation.item_matrix[slate.rows]
+            vectors = pipeline._generation.catalogue.text_vectors[: worlds.ITEMS]
+            matrix = (vectors - vectors.mean(axis=0))[slate.rows]
             matrix = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
             total += float((matrix @ matrix.T)[np.triu_indices(len(matrix), 1)].mean())
         return total
 
     assert likeness(0.9) < likeness(0.5) < likeness(0.0)
-
-
-def test_who_has_no_time_gets_less_and_is_told_so_and_nobody_gets_nothing(make: Makes) -> None:
-    pipeline = make(deadline_seconds=1e-9, few_events=3)
-    before = [count("degraded_total", level=level) for level in ("vector", "popular")]
-    in_vector_order, popular = pipeline.recommend(USERS, NOW_MS), pipeline.recommend(USERS, NOW_MS)
-    assert {slate.degraded for slate in in_vector_order} == {"vector"}
-    assert {slate.degraded for slate in popular} == {"popular"}
-    assert [count("degraded_total", level=level) for level in ("vector", "popular")] == [old + 4 for old in before]
-    for user, slate in zip(USERS, popular, strict=True):
-        seen = {past.item_id for past in user.history}
-        wanted = [number for number in range(60) if worlds.item_id(number) not in seen]
-        assert numbers(slate) == wanted[:10]
-        assert codes(slate) - {"similar_item"} <= {"no_history", "few_events", "history", "popular"}
-    assert {slate.degraded for slate in make(deadline_seconds=3_600.0).recommend(USERS, NOW_MS)} == {None}
-
-
-def steps_of(work: Callable[[], object]) -> int:
-    """Return the instructions of Python that `work` takes in the ranking package."""
-    steps = 0
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal steps
-        if "/workers/ranking/" not in frame.f_code.co_filename:
-            return None
-        frame.f_trace_opcodes = True
-        steps += event == "opcode"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return steps
-
-
-def test_ten_times_the_candidates_are_no_more_work_for_python() -> None:
-    found = []
-    for candidates in (100, 1_000):
-        settings = worlds.settings(
-            learned_candidates=candidates, popular_candidates=candidates, text_candidates=candidates,
-            rules=["price < 1900"], boosts=[{"when": "price < 5", "add": 0.5}], caps=[{"most": 4}],
-        )  # fmt: skip
-        generation = worlds.generation(settings, count=2_000)
-        pipeline = Pipeline(generation, settings)
-        pipeline.recommend(USERS, NOW_MS)  # neighbour lists are filled once an item
-        steps = steps_of(lambda: pipeline.recommend(USERS, NOW_MS))  # noqa: B023
-        queries = pipeline.hydrate(USERS)
-        found.append((len(pipeline.candidates(queries, NOW_MS)[0].rows), steps))
-        generation.close()
-        assert generation.texts is not None
-        generation.texts.close()
-    (few, steps_of_few), (many, steps_of_many) = found
-    assert many > 5 * few
-    assert steps_of_many < 1.2 * steps_of_few
 
 
 @pytest.mark.parametrize(

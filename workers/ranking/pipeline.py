@@ -166,9 +166,12 @@ class Pipeline:
 
     def _wishes(self, rows: Rows, pins: dict[int, int]) -> Wishes:
         policy, diversity = self._generation.catalogue.policy, self._settings.diversity
+        # By text: in the model's space a good slate is alike on purpose. For 1 % of NDCG slates became 2 % more
+        # different in text and categories, where the model's space gave .4 % (MovieLens-100K).
+        texts = self._generation.catalogue.text_vectors
         return Wishes(
             diversity=diversity,
-            vectors=self._generation.item_matrix[rows] / self._generation.norms[rows, None] if diversity else None,
+            vectors=self._generation.model.unit_texts(texts[rows]) if diversity else None,
             limits=[
                 Limit(groups[rows], cap.most)
                 for cap, groups in zip(self._settings.caps, policy.groups, strict=True)
