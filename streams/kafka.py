@@ -3,7 +3,7 @@
 import logging
 from typing import Any, cast
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._metadata import ClusterMetadata
 
@@ -99,6 +99,20 @@ def partition_count(settings: Settings, topic: str) -> int:
     """
     found = metadata(settings, topic).topics.get(topic)
     return 0 if found is None or found.error is not None else len(found.partitions)
+
+
+def topic_identity(settings: Settings, topic: str) -> str:
+    """Return what tells a topic from one that was made again under its name.
+
+    Raises:
+        BrokerError: the broker does not tell.
+    """
+    client = admin(settings)  # held until the answer is in
+    try:
+        (answer,) = client.describe_topics(TopicCollection([topic])).values()
+        return str(answer.result(_CONNECT_SECONDS).topic_id)
+    except (KafkaException, TimeoutError) as error:
+        raise BrokerError(f"The broker does not describe {topic}: {error}.", "read the broker's log.") from None
 
 
 def whole(topic: str, partitions: int, offset: int) -> list[TopicPartition]:

@@ -52,6 +52,9 @@ ABANDONED = Counter("headrace_streams_abandoned_batches_total", "Batches that we
 PRODUCERS_REPLACED = Counter(
     "headrace_streams_replaced_producers_total", "Transactional producers that had to be replaced."
 )
+STORES_REBUILT = Counter(
+    "headrace_streams_rebuilt_stores_total", "Local state of a partition that could not be used and was dropped."
+)
 _REKEYED = Counter(
     "headrace_streams_rekeyed_total", "Records passed on because key or partition was not the user's.", ["reason"]
 )

@@ -1,7 +1,10 @@
 """What holds for every test."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
+import structlog
 from hypothesis import settings
 
 # Before anything imports torch: tests are small, and two cores are shared.
@@ -11,3 +14,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Undo what a command has set about logs: its standard error is closed when it ends."""
+    yield
+    structlog.reset_defaults()

@@ -11,6 +11,7 @@ from streams.kafka import is_embedded
 from streams.ownership import Partitions
 from streams.provision import co_partitions
 from streams.settings import Settings
+from streams.state.storing import state_store
 from streams.state.transform import StateTransform
 from streams.transform import Transform
 from streams.worker import worker_loop
@@ -36,7 +37,7 @@ def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health)
         _log.warning("embedded broker: at least once, in memory, nothing is kept")
     match name:
         case "state":
-            _run(name, StateTransform(settings, partitions), settings, stop, health)
+            _run(name, StateTransform(settings, partitions, state_store(settings)), settings, stop, health)
         case "embedding":
             from encoder.deduplicating import DeduplicatingEncoder
             from encoder.loading import load_encoder
@@ -52,13 +53,17 @@ def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health)
 
 def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
     import torch
+    from threadpoolctl import threadpool_limits
 
     from index.probe import RecallProbe
     from workers.ranking.pipeline import Stages
     from workers.ranking.transform import RankingTransform
     from workers.ranking.world import World
 
-    torch.set_num_threads(1)  # batches are small; a second thread costs more than it brings
+    # Batches are small; a second thread costs more than it brings. numpy's BLAS has threads of its own, whose
+    # waiting took three of four CPU-seconds of the second stage.
+    torch.set_num_threads(1)
+    threadpool_limits(1, user_api="blas")
     health.expect("index", "model", "assigned", "restored")
     stages = Stages(settings)  # before anything is read: a stage that is not there ends the worker at once
     world = World(settings, encoder_id(settings.encoder))

@@ -127,10 +127,11 @@ def board() -> Board:
                 chart(
                     "Are batches undone?",
                     "Batches that the broker refused and that were read again, and producers that were replaced. "
-                    "Some are normal in a rebalance.",
+                    "Some are normal in a rebalance; a local store is rebuilt when it is damaged or too old.",
                     "cps",
                     Query(rate("headrace_streams_abandoned_batches_total", "worker"), "{{worker}} undone"),
                     Query(rate("headrace_streams_replaced_producers_total", "worker"), "{{worker}} replaced"),
+                    Query(rate("headrace_streams_rebuilt_stores_total", "worker"), "{{worker}} store rebuilt"),
                     width=6,
                 ),
             ],

@@ -42,6 +42,8 @@ class RankingSettings(Section):
     """Newest items of a user whose neighbours, by learned vector, become candidates."""
     neighbours: int = Field(default=20, ge=1, le=200)
     """Neighbours taken of each of them."""
+    covisited: int = Field(default=20, ge=0, le=200)
+    """Items taken that others acted on after each of them; none of a model without a second stage."""
     text_candidates: int = Field(default=50, ge=0)
     """Candidates whose texts are nearest to those of the user's newest items; for users with few events."""
     few_events: int = Field(default=3, ge=0)

@@ -1,6 +1,7 @@
 """Settings of the fold from events to user state."""
 
-from typing import Self
+from pathlib import Path
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -20,6 +21,16 @@ class RatingScale(Section):
         if not self.low < self.high:
             raise ValueError("low must be below high")
         return self
+
+
+class StoreSettings(Section):
+    """How the state worker keeps the states of RocksDB; unused by `memory`."""
+
+    directory: Path | None = None
+    """Takes a directory a worker. Its files may be deleted while no worker runs; they are read back from Kafka.
+    Default: the user's data directory."""
+    cache_bytes: int = Field(default=128 * 1024 * 1024, ge=1024 * 1024)
+    """Most memory for blocks that were read, of all partitions together."""
 
 
 class StateSettings(Section):
@@ -44,5 +55,10 @@ class StateSettings(Section):
     """A larger clickstream record is rejected."""
     rating_scale: RatingScale = RatingScale()
     """The scale of `rating` events; a value outside it is rejected."""
+    store: Literal["memory", "rocksdb"] = "memory"
+    """Where a worker holds its users: in memory, read back whole at each start; or on the local disk, of which
+    only what is newer is read back (needs `pip install 'headrace[rocksdb]'`)."""
+    rocksdb: StoreSettings = StoreSettings()
+    """Of the store on the local disk."""
     feedback: bool = True
     """Publish `user.actions.v1` and `item.activity.v1`, which the feedback app reads."""

@@ -1,6 +1,9 @@
 """From users to slates: who gets what, why, and what never happens."""
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +26,11 @@ class Makes:
     def __init__(self) -> None:
         self.generations: list[Generation] = []
 
-    def __call__(self, changed: worlds.Change | None = None, **ranking: object) -> Pipeline:
+    def __call__(
+        self, changed: worlds.Change | None = None, *, second: bool = False, **ranking: object
+    ) -> Pipeline:
         settings = worlds.settings(**ranking)
-        self.generations.append(worlds.generation(settings, changed=changed))
+        self.generations.append(worlds.generation(settings, changed=changed, second=second))
         return Pipeline(self.generations[-1], settings, Stages(settings))
 
 
@@ -62,8 +67,9 @@ USERS: list[UserState] = [
 ]
 
 
-def test_every_score_depends_on_its_user_and_its_item_only(make: Makes) -> None:
-    pipeline = make()
+@pytest.mark.parametrize("second", [False, True])
+def test_every_score_depends_on_its_user_and_its_item_only(make: Makes, second: bool) -> None:
+    pipeline = make(second=second)
     together = pipeline.recommend(USERS * 3, NOW_MS)[: len(USERS)]
     alone = [pipeline.recommend([user], NOW_MS)[0] for user in USERS]
     for one, other in zip(alone, together, strict=True):
@@ -72,19 +78,24 @@ def test_every_score_depends_on_its_user_and_its_item_only(make: Makes) -> None:
         assert one.reasons == other.reasons
 
 
-def test_a_score_is_the_same_bits_whatever_other_candidates_there_are(make: Makes) -> None:
-    pipeline = make()
+@pytest.mark.parametrize(("second", "apart"), [(False, 0.0), (True, 1e-5)])
+def test_other_candidates_move_no_bit_of_a_vector_score_and_nothing_of_the_second_stage(
+    make: Makes, second: bool, apart: float
+) -> None:
+    pipeline = make(second=second)
     queries = pipeline.hydrate(USERS)
     candidates, _ = pipeline.candidates(queries, NOW_MS)
     whole = pipeline.score(queries, candidates).scores
     for stride in (2, 3, 7):
         mask = np.arange(len(candidates.rows)) % stride == 0
-        assert (pipeline.score(queries, candidates.keep(mask)).scores == whole[mask]).all()
+        found = pipeline.score(queries, candidates.keep(mask)).scores
+        np.testing.assert_allclose(found, whole[mask], rtol=0, atol=apart)
 
 
-def test_the_parts_of_a_score_add_up_to_it(make: Makes) -> None:
+@pytest.mark.parametrize("second", [False, True])
+def test_the_parts_of_a_score_add_up_to_it(make: Makes, second: bool) -> None:
     boosts = [{"when": "'Drama' in categories", "multiply": 1.5}, {"when": "price > 20", "add": -0.25}]
-    for slate in make(boosts=boosts).recommend(USERS, NOW_MS):
+    for slate in make(second=second, boosts=boosts).recommend(USERS, NOW_MS):
         sums = [sum(parts.values()) for parts in slate.parts]
         np.testing.assert_allclose(sums, slate.scores, rtol=1e-5, atol=1e-5)
 
@@ -98,6 +109,17 @@ def test_the_ladder_says_how_much_is_known_and_asks_accordingly(make: Makes) -> 
     for slate in (nobody, new, known):
         assert len({reasons[0].code for reasons in slate.reasons}) == 1
     assert numbers(nobody) == list(range(10))  # by popularity, which falls with the number
+
+
+def test_what_others_did_next_is_proposed_and_is_the_reason(make: Makes) -> None:
+    pipeline = make(second=True, sources=["covisited"], covisited=2, neighbour_items=2)
+    nobody, new, _, _ = pipeline.recommend(USERS, NOW_MS)
+    assert numbers(nobody) == []
+    assert set(numbers(new)) == {6, 7, 10, 11}  # the two that come after 5 and after 9
+    assert "covisited" in codes(new)
+    assert (
+        numbers(make(sources=["covisited"]).recommend(USERS[1:2], NOW_MS)[0]) == []
+    )  # a model without a second stage
 
 
 def test_the_rung_is_that_of_what_is_known_of_the_items(make: Makes) -> None:
@@ -218,6 +240,63 @@ def test_diversity_makes_the_items_of_a_slate_less_alike(make: Makes) -> None:
         return total
 
     assert likeness(0.9) < likeness(0.5) < likeness(0.0)
+
+
+def test_who_has_no_time_gets_less_and_is_told_so_and_nobody_gets_nothing(make: Makes) -> None:
+    pipeline = make(deadline_seconds=1e-9, few_events=3)
+    before = [count("degraded_total", level=level) for level in ("vector", "popular")]
+    in_vector_order, popular = pipeline.recommend(USERS, NOW_MS), pipeline.recommend(USERS, NOW_MS)
+    assert {slate.degraded for slate in in_vector_order} == {"vector"}
+    assert {slate.degraded for slate in popular} == {"popular"}
+    assert [count("degraded_total", level=level) for level in ("vector", "popular")] == [old + 4 for old in before]
+    for user, slate in zip(USERS, popular, strict=True):
+        seen = {past.item_id for past in user.history}
+        wanted = [number for number in range(60) if worlds.item_id(number) not in seen]
+        assert numbers(slate) == wanted[:10]
+        assert codes(slate) - {"similar_item"} <= {"no_history", "few_events", "history", "popular"}
+    assert {slate.degraded for slate in make(deadline_seconds=3_600.0).recommend(USERS, NOW_MS)} == {None}
+
+
+def steps_of(work: Callable[[], object]) -> int:
+    """Return the instructions of Python that `work` takes in the ranking package."""
+    steps = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal steps
+        if "/workers/ranking/" not in frame.f_code.co_filename:
+            return None
+        frame.f_trace_opcodes = True
+        steps += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return steps
+
+
+def test_ten_times_the_candidates_are_no_more_work_for_python() -> None:
+    found = []
+    for candidates in (100, 1_000):
+        settings = worlds.settings(
+            learned_candidates=candidates, popular_candidates=candidates, text_candidates=candidates,
+            rules=["price < 1900"], boosts=[{"when": "price < 5", "add": 0.5}], caps=[{"most": 4}],
+        )  # fmt: skip
+        generation = worlds.generation(settings, count=2_000)
+        pipeline = Pipeline(generation, settings)
+        pipeline.recommend(USERS, NOW_MS)  # neighbour lists are filled once an item
+        steps = steps_of(lambda: pipeline.recommend(USERS, NOW_MS))  # noqa: B023
+        queries = pipeline.hydrate(USERS)
+        found.append((len(pipeline.candidates(queries, NOW_MS)[0].rows), steps))
+        generation.close()
+        assert generation.texts is not None
+        generation.texts.close()
+    (few, steps_of_few), (many, steps_of_many) = found
+    assert many > 5 * few
+    assert steps_of_many < 1.2 * steps_of_few
 
 
 @pytest.mark.parametrize(

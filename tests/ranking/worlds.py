@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
+import torch
 
 from streams.clock import from_ms
 from streams.codec import SCHEMA_VERSION
@@ -18,9 +19,14 @@ from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import HALF_LIFE_MS, count_items
+from workers.ranking.model.features import Evidence
 from workers.ranking.model.manifest import DataFacts
+from workers.ranking.model.neighbours import Neighbours
+from workers.ranking.model.reranker import Reranker
+from workers.ranking.model.second_stage import SecondStage
 from workers.ranking.model.serving import Model
 from workers.ranking.model.towers import Shape, TwoTowers
+from workers.ranking.model.trends import TRENDS
 
 ITEMS = 60
 DIMENSION = 16
@@ -49,12 +55,24 @@ def item(number: int, **changes: object) -> ItemVector:
     return ItemVector(schema_version=SCHEMA_VERSION, item_id=item_id(number), **(fields | changes))  # type: ignore[arg-type]
 
 
-def model(seed: int = 0, known: int = ITEMS) -> Model:
+def model(seed: int = 0, known: int = ITEMS, *, second: bool = False) -> Model:
     """Return a model that knows the first `known` items by id; the first of them is the most popular."""
-    return Model(bundle(seed, known))
+    return Model(bundle(seed, known, second_stage(known) if second else None))
 
 
-def bundle(seed: int = 0, known: int = ITEMS) -> Bundle:
+def second_stage(known: int, width: int = 16, k: int = 4) -> SecondStage:
+    """Return a second stage of drawn weights; after each item comes most often the next, then the one after."""
+    draws = np.random.default_rng(5)
+    reranker = Reranker(width, hidden=8)
+    for layer in (reranker.linear, reranker.out):
+        torch.nn.init.normal_(layer.weight, generator=torch.Generator().manual_seed(5))
+    items = ((np.arange(known)[:, None] + 1 + np.arange(k)) % known).astype(np.int32)
+    ease, covisited = (Neighbours(items.copy(), draws.random((known, k), np.float32)) for _ in range(2))
+    trends = draws.random((known, TRENDS), np.float32)
+    return SecondStage(reranker.state_dict(), Evidence(ease, covisited), trends)
+
+
+def bundle(seed: int = 0, known: int = ITEMS, second: SecondStage | None = None) -> Bundle:
     """Return the bundle of that model."""
     shape = Shape(DIMENSION, known_items=known, width=16, layers=1, heads=2, history_length=8)
     rows = np.repeat(np.arange(known), np.arange(known, 0, -1))
@@ -74,6 +92,7 @@ def bundle(seed: int = 0, known: int = ITEMS) -> Bundle:
         ),
         metrics={},
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        second=second,
     )
 
 
@@ -91,10 +110,10 @@ def catalogue(chosen: Settings, count: int = ITEMS, changed: Change | None = Non
 
 
 def generation(
-    chosen: Settings, *, count: int = ITEMS, changed: Change | None = None, seed: int = 0
+    chosen: Settings, *, count: int = ITEMS, changed: Change | None = None, seed: int = 0, second: bool = False
 ) -> Generation:
     """Return a generation over such a catalogue."""
-    return Generation(model(seed), catalogue(chosen, count, changed), chosen)
+    return Generation(model(seed, second=second), catalogue(chosen, count, changed), chosen)
 
 
 def state(

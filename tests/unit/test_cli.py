@@ -12,9 +12,9 @@ from streams.errors import BrokerError, DataError, SettingError, Transient
 from workers.cli.app import app, exit_code, main
 
 COMMANDS = [
-    ["demo"], ["broker"], ["worker"], ["train"], ["topics", "create"], ["topics", "list"], ["items", "load"],
-    ["items", "delete"], ["events", "produce"], ["recommendations", "get"], ["recommendations", "tail"], ["erase"],
-    ["dlq", "list"], ["dlq", "show"], ["dlq", "replay"],
+    ["demo"], ["broker"], ["worker"], ["train"], ["evaluate"], ["topics", "create"], ["topics", "list"],
+    ["items", "load"], ["items", "delete"], ["events", "produce"], ["recommendations", "get"],
+    ["recommendations", "tail"], ["erase"], ["dlq", "list"], ["dlq", "show"], ["dlq", "replay"],
 ]  # fmt: skip
 NEED_A_BROKER = [
     ["worker", "state"], ["train"], ["topics", "list"], ["topics", "create"], ["items", "load", "sample"],

@@ -7,7 +7,15 @@ import typer
 
 from workers.cli.options import Json
 
-_COLUMNS = ("hr_at_10", "ndcg_at_10", "mrr_at_10", "recall_at_200", "coverage", "popularity_bias", "diversity")
+_COLUMNS = {
+    "hr_at_10": "HR",
+    "ndcg_at_10": "NDCG",
+    "mrr_at_10": "MRR",
+    "recall_at_200": "R@200",
+    "coverage": "cover",
+    "popularity_bias": "bias",
+    "diversity": "divers",
+}
 
 
 def evaluate(

@@ -24,6 +24,7 @@ class Generation:
     Attributes:
         item_matrix: float32 (capacity, width); a row is an item's learned vector.
         numbers: int64 (capacity,); an item's number in the model's evidence, -1 where it knows none.
+        known_rows: int64 (known items,); the row of each number, -1 for an item that is not in the catalogue.
         popularity: float32 (capacity,); decayed interactions at the end of the model's data.
         norms: float32 (capacity,); lengths of the rows of `item_matrix`.
         index: holds the rows that are available, by inner product.
@@ -51,6 +52,7 @@ class Generation:
         capacity = len(catalogue.available)
         self.item_matrix = np.zeros((capacity, model.width), np.float32)
         self.numbers = np.full(capacity, -1, np.int64)
+        self.known_rows = np.full(len(model.item_ids), -1, np.int64)
         self.norms = np.ones(capacity, np.float32)
         self.popularity = np.zeros(capacity, np.float32)
         for start in range(0, count, _CHUNK):  # a million text vectors at once would be there twice
@@ -98,7 +100,8 @@ class Generation:
         vectors = self.model.project(ids, self.catalogue.text_vectors[rows])
         self.item_matrix[rows] = vectors
         self.norms[rows] = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
-        self.numbers[rows] = self.model.numbers(ids)
+        self.numbers[rows] = numbers = self.model.numbers(ids)
+        self.known_rows[numbers[numbers >= 0]] = rows[numbers >= 0]
         self.popularity[rows] = [self._counts.get(item_id, 0.0) for item_id in ids]
 
     def _grow(self) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,26 +12,10 @@ from workers.ranking.catalogue import Rows
 from workers.ranking.generation import Generation
 from workers.ranking.model.histories import EventColumns, cut_histories
 from workers.ranking.model.signals import RATING_BUCKETS
+from workers.ranking.pasts import Pasts, of_histories, of_states, seen_of
 
-_RATING, _PURCHASE, _LIKE, _DISLIKE = (
-    kind.code for kind in (EventType.RATING, EventType.PURCHASE, EventType.LIKE, EventType.DISLIKE)
-)
+_RATING, _LIKE, _DISLIKE = EventType.RATING.code, EventType.LIKE.code, EventType.DISLIKE.code
 _OWNER = 1 << 40
-
-
-class _Past(NamedTuple):
-    """The interactions of all users with known items, user after user; int64 (e,) but for `values`."""
-
-    owners: Rows
-    rows: Rows
-    types: Rows
-    times_ms: Rows
-    values: npt.NDArray[np.float64]
-
-    def of(self, kind: int) -> tuple[Rows, Rows]:
-        """Return owners and rows of the interactions of one type."""
-        mask = self.types == kind
-        return self.owners[mask], self.rows[mask]
 
 
 def hydrate(
@@ -50,7 +33,9 @@ def hydrate(
         encode: whether there is time for the learned user vectors.
         histories: to be taken instead of those of the states.
     """
-    past = _past([state.history for state in states] if histories is None else histories, generation)
+    catalogue = generation.catalogue
+    acted = of_states(states, catalogue) if histories is None else of_histories(histories, catalogue)
+    past = acted.standing()
     bounds = np.searchsorted(past.owners, np.arange(len(states) + 1))
     lengths = np.diff(bounds)
     vectors = dict[int, npt.NDArray[np.float32]]()
@@ -61,10 +46,9 @@ def hydrate(
         batch = cut_histories(columns, bounds[filled], bounds[filled + 1], model.history_length)
         vectors = dict(zip(filled.tolist(), model.user_vectors(generation.item_matrix, batch), strict=True))
 
-    older = [generation.catalogue.rows(state.seen) for state in states]
-    owners = np.repeat(np.arange(len(states)), [len(rows) for rows in older])
-    seen = _by_query(np.concatenate([past.owners, owners]), np.concatenate([past.rows, *older]), len(states))
-    bought = _by_query(*past.of(_PURCHASE), len(states))
+    owners, older = seen_of(states, catalogue)
+    seen = _by_query(np.concatenate([acted.owners, owners]), np.concatenate([acted.rows, older]), len(states))
+    bought = _by_query(*past.of(EventType.PURCHASE), len(states))
     disliked = _by_query(*_disliked(past), len(states))
     steps = [_step(length, few_events) for length in lengths.tolist()]
     starts = bounds.tolist()
@@ -88,22 +72,7 @@ def _step(events: int, few_events: int) -> Step:
     return Step.FEW_EVENTS if events <= few_events else Step.HISTORY
 
 
-def _past(histories: Sequence[Sequence[Interaction]], generation: Generation) -> _Past:
-    pasts = [past for history in histories for past in history]
-    owners = np.repeat(np.arange(len(histories)), list(map(len, histories)))
-    row_of, count = generation.catalogue.row_or_minus_one, len(pasts)
-    rows = np.fromiter((row_of(past.item_id) for past in pasts), np.int64, count)
-    known = rows >= 0
-    return _Past(
-        owners[known],
-        rows[known],
-        np.fromiter((past.event_type for past in pasts), np.int64, count)[known],
-        np.fromiter((past.event_time_ms for past in pasts), np.int64, count)[known],
-        np.fromiter((np.nan if past.value is None else past.value for past in pasts), np.float64, count)[known],
-    )
-
-
-def _signals(past: _Past, generation: Generation) -> Rows:
+def _signals(past: Pasts, generation: Generation) -> Rows:
     """Return `signal_of` of each interaction, int64 (e,)."""
     scale = generation.model.rating_scale
     signals = past.types + RATING_BUCKETS
@@ -113,7 +82,7 @@ def _signals(past: _Past, generation: Generation) -> Rows:
     return signals
 
 
-def _disliked(past: _Past) -> tuple[Rows, Rows]:
+def _disliked(past: Pasts) -> tuple[Rows, Rows]:
     """Return owners and rows of items whose newest like or dislike is a dislike."""
     opinion = np.flatnonzero((past.types == _DISLIKE) | (past.types == _LIKE))
     if not (past.types[opinion] == _DISLIKE).any():

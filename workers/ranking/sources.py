@@ -88,6 +88,23 @@ def neighbours(queries: Sequence[Query], generation: Generation, settings: Ranki
     return rows
 
 
+def covisited(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
+    """Return what others did most often after each user's newest items, as the model counted it."""
+    lists = generation.model.covisited[:, : settings.covisited]
+    if not lists.size:
+        return [_NONE] * len(queries)
+    newest = [query.history[len(query.history) - settings.neighbour_items :] for query in queries]
+    numbers = generation.numbers[np.concatenate([_NONE, *newest])]
+    found = np.where(numbers[:, None] >= 0, lists[numbers], -1)
+    following = np.where(found >= 0, generation.known_rows[found], -1)
+    rows, start = [], 0
+    for own in newest:
+        near = following[start : start + len(own)].ravel()
+        rows.append(near[near >= 0])
+        start += len(own)
+    return rows
+
+
 def text(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
     """Return the items whose texts are nearest to the mean of those of each user's newest items."""
     rows = [_NONE] * len(queries)
@@ -129,9 +146,10 @@ SOURCES = (
     Source("lookalike", lookalike, KNOWN),
     Source("trending", trending),
     Source("neighbours", neighbours, KNOWN),
+    Source("covisited", covisited, KNOWN),
     Source("text", text, frozenset({Step.FEW_EVENTS})),
 )
 """Those that are built in. The cold-start ladder: nobody -> trending and popular; few events -> text and
-neighbours beside the learned vector; more -> the learned vector and what is near it."""
+neighbours beside the learned vector; more -> the learned vector and what is near it or follows it."""
 PINNED = Source("pinned", pinned, vital=True)
 """Asked where the settings pin something."""

@@ -47,6 +47,12 @@ class Stage:
                 producer.send_signal(signal.SIGTERM)
                 assert producer.wait(150) == 0, "the broker does not have every record"
 
+    def fill(self, count: int) -> None:
+        """Send about so many records."""
+        before = length(self.settings, CLICKSTREAM)
+        with self.load():
+            wait_until(lambda: length(self.settings, CLICKSTREAM) - before >= count, f"{count} records are there")
+
     def grows(self) -> None:
         """Return when records come in."""
         seen: list[int] = []

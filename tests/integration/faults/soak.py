@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from encoder.identity import encoder_id
@@ -18,45 +19,71 @@ from streams.provision import create_topics
 from streams.settings import load_settings
 from tests.integration.conftest import JARS, SKIPPED
 from tests.integration.faults.fleet import Fleet
+from tests.integration.faults.reference import Verdict
 from tests.integration.faults.scenarios import ALL, Stage
 from tests.integration.kafka_node import KafkaNode
 
 
-def play(jars: Path, directory: Path, seed: int, names: list[str], rate: float) -> str | None:
-    """Play the faults of one seed on a broker of its own; return what went wrong."""
+class Forgotten(Exception):
+    """The broker has left transactions without an end; what follows says nothing about the workers."""
+
+
+def play(
+    jars: Path,
+    directory: Path,
+    seed: int,
+    names: Sequence[str] = tuple(ALL),
+    rate: float = 500,
+    say: Callable[[str], None] = print,
+) -> Verdict:
+    """Play the faults of one seed, in an order of its own, on a broker of its own; return what is in the log.
+
+    Raises:
+        AssertionError: something got stuck or did not die as it should.
+        Forgotten: see there.
+    """
     draw = random.Random(seed)
     directory.mkdir()
     node = KafkaNode(jars, directory, {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"})
     node.start()
+    settings = load_settings(
+        kafka={
+            "bootstrap_servers": node.bootstrap_servers,
+            "group_prefix": f"soak{seed}",
+            "session_timeout_seconds": 3,
+            "transaction_timeout_seconds": 4,
+        }
+    )
     try:
-        settings = load_settings(
-            kafka={
-                "bootstrap_servers": node.bootstrap_servers,
-                "group_prefix": f"soak{seed}",
-                "session_timeout_seconds": 3,
-                "transaction_timeout_seconds": 4,
-            }
-        )
         create_topics(settings, encoder_id(settings.encoder))
         with Fleet(settings, directory) as fleet:
             fleet.start("a")
             fleet.start("b")
             fleet.wait_ready("a", "b")
             stage = Stage(settings, node, fleet, draw, rate)
-            for name in draw.sample(names, len(names)):
+            for name in draw.sample(list(names), len(names)):
                 began = time.monotonic()
                 ALL[name](stage)
-                print(f"  {name}: {time.monotonic() - began:.1f} s", flush=True)
-            verdict = stage.judged()
-        print(f"  {verdict}", flush=True)
-        return None if verdict.equal else str(verdict)
-    except AssertionError as error:
+                say(f"  {name}: {time.monotonic() - began:.1f} s")
+            return stage.judged()
+    except AssertionError:
         if node.forgot_markers:
-            print("  the broker forgot transactions when it was killed: this seed says nothing", flush=True)
-            return None
-        return str(error)
+            raise Forgotten from None
+        raise
     finally:
         node.stop()
+
+
+def _wrong(jars: Path, directory: Path, seed: int, names: Sequence[str], rate: float) -> str | None:
+    try:
+        verdict = play(jars, directory, seed, names, rate)
+    except AssertionError as error:
+        return str(error)
+    except Forgotten:
+        print("  the broker forgot transactions when it was killed: this seed says nothing", flush=True)
+        return None
+    print(f"  {verdict}", flush=True)
+    return None if verdict.equal else str(verdict)
 
 
 def main() -> int:
@@ -74,7 +101,7 @@ def main() -> int:
     wrong: dict[int, str] = {}
     for seed in range(chosen.first, chosen.first + chosen.seeds):
         print(f"seed {seed}", flush=True)
-        if (why := play(Path(jars), directory / str(seed), seed, chosen.faults, chosen.rate)) is None:
+        if (why := _wrong(Path(jars), directory / str(seed), seed, chosen.faults, chosen.rate)) is None:
             shutil.rmtree(directory / str(seed))
         else:
             wrong[seed] = why

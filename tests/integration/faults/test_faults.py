@@ -1,5 +1,6 @@
 """Whatever dies: no event is lost, none is counted twice, and the dead letters are exactly the poison."""
 
+import json
 import os
 import random
 import signal
@@ -11,10 +12,13 @@ import pytest
 from encoder.identity import encoder_id
 from streams.provision import create_topics
 from streams.settings import Settings, load_settings
+from streams.topics import USER_STATE
 from tests.integration.conftest import JARS, SKIPPED
 from tests.integration.faults import scenarios
 from tests.integration.faults.fleet import Fleet
+from tests.integration.faults.log import length
 from tests.integration.faults.scenarios import Stage
+from tests.integration.faults.traffic import PARTITIONS
 from tests.integration.kafka_node import KafkaNode
 from workers.demo.topics import delete_topics
 
@@ -65,8 +69,7 @@ def assert_right(stage: Stage) -> None:
 
 
 def test_nothing_is_lost_or_doubled_when_workers_die_in_the_middle_of_their_work(stage: Stage) -> None:
-    with stage.load(1_000):
-        pass
+    stage.fill(1_000)
     for name in ("kill_idle", "kill_written", "kill_offsets", "kill_committed", "kill_while_restoring"):
         scenarios.ALL[name](stage)
     assert_right(stage)
@@ -99,3 +102,36 @@ def test_a_second_worker_with_the_same_name_takes_over_and_the_first_says_why_it
     assert_right(stage)
     assert stage.fleet.processes["a"].poll() is None
     stage.fleet.send("a", signal.SIGTERM)
+
+
+def test_a_local_store_reads_back_its_tail_and_is_rebuilt_when_it_is_damaged(
+    settings: Settings, node: KafkaNode, tmp_path: Path
+) -> None:
+    stores = tmp_path / "stores"
+    environment = {"HEADRACE_STATE__STORE": "rocksdb", "HEADRACE_STATE__ROCKSDB__DIRECTORY": str(stores)}
+    with Fleet(settings, tmp_path, environment) as fleet:
+        stage = Stage(settings, node, fleet, random.Random(2))
+        fleet.start("a")
+        fleet.wait_ready("a")
+        stage.fill(1_500)
+        assert_right(stage)
+        written = length(settings, USER_STATE)
+        fleet.kill("a")
+        fleet.start("a")
+        fleet.wait_ready("a")
+        assert restored(fleet)[-1] < written / 2
+        with stage.load():
+            fleet.kill("a")
+            for damaged in stores.rglob("CURRENT"):
+                damaged.write_bytes(b"junk")
+            fleet.start("a")
+            fleet.wait_ready("a")
+        assert "local state dropped" in fleet.said("a")
+        assert restored(fleet)[-1] > PARTITIONS
+        assert_right(stage)
+
+
+def restored(fleet: Fleet) -> list[int]:
+    """Return how many records each restore of the worker `a` read."""
+    lines = (json.loads(line) for line in fleet.said("a").splitlines() if line.startswith("{"))
+    return [line["records"] for line in lines if line["event"] == "restored"]

@@ -47,7 +47,7 @@ def paired(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios, ratio = mine / other, float(np.float64(whole[0]) / whole[1])
     return (
-        Interval((whole[0] - whole[1]) / whole[2], *_bounds((mine - other) / asked)),
+        Interval(float((whole[0] - whole[1]) / whole[2]), *_bounds((mine - other) / asked)),
         Interval(ratio, *_bounds(np.nan_to_num(ratios, nan=1.0))),
     )
 

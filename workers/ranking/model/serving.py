@@ -93,6 +93,14 @@ class Model:
         """Return float32 (len(item_ids) + 1, TRENDS); the last row is that of any unknown item."""
         return self._trends
 
+    @property
+    def covisited(self) -> npt.NDArray[np.int32]:
+        """Return what is done after each known item, most often first, int32 (len(item_ids), k); -1 fills up."""
+        second = self._bundle.second
+        if second is None:
+            return np.full((len(self.item_ids), 0), -1, np.int32)
+        return second.evidence.covisited.items
+
     def numbers(self, item_ids: Sequence[str]) -> Integers:
         """Return the numbers of items as evidence speaks of them, int64 (n,); -1 for unknown ones."""
         return np.array([self._identities.get(item_id, UNKNOWN) - 1 for item_id in item_ids], np.int64)

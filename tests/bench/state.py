@@ -1,0 +1,207 @@
+"""`make bench-state`: what the state plane costs, how quick it is, and what dying does to it.
+
+On a Kafka of its own, from the jars that `HEADRACE_TEST_KAFKA_JARS` names: it is killed on the way. `--only PART`
+measures some parts and keeps the figures of the others. `--smoke` is small, saves nothing, and leaves out what
+needs minutes; it says what.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from streams.settings import Settings
+from tests.bench.report import Figure, percentiles, save
+from tests.bench.state_parts.silence import broker_restart_silence_seconds, event_to_state_ms, takeover_seconds
+from tests.bench.state_parts.sizes import states
+from tests.bench.state_parts.workload import fill, fresh
+from tests.integration.conftest import JARS, SKIPPED
+from tests.integration.faults.soak import Forgotten, play
+from tests.integration.kafka_node import KafkaNode
+
+
+class Size(NamedTuple):
+    """How much each part takes."""
+
+    events: int = 1_000_000
+    faust_events: int = 60_000
+    memory_users: int = 50_000
+    rocksdb_users: int = 1_000_000
+    restored_users: int = 200_000
+    latency_seconds: float = 20.0
+    slate_events: int = 4_000
+
+
+SMOKE: Final = Size(20_000, 2_000, 2_000, 20_000, 5_000, 2.0, 0)
+_PART: Final = "tests.bench.state_parts"
+
+
+def throughput(node: KafkaNode, size: Size) -> list[Figure]:
+    """Fold the workload, pass it on undecoded, and put a part of it through a Faust table."""
+    settings = fresh(node.bootstrap_servers, "throughput")
+    fill(settings, size.events)
+    found = {kind: _run(settings, "loops", kind, size.events) for kind in ("state", "bare")}
+    plain = fresh(node.bootstrap_servers, "faust", compression="none")
+    fill(plain, size.faust_events)
+    found["faust"] = _run(plain, "faust_table", size.faust_events)
+    rates = {kind: each["records"] / each["cpu"] for kind, each in found.items()}
+    for kind, each in found.items():
+        print(f"{kind}: {rates[kind]:,.0f} a CPU-second, {each['records'] / each['wall']:,.0f} a second")
+    return [
+        Figure("events_per_cpu_second", rates["state"], "events", ">= 150000"),
+        Figure("times_faust_table", rates["state"] / rates["faust"], "×", ">= 20"),
+        Figure("share_of_bare_loop", rates["state"] / rates["bare"], "of its rate", ">= 0.35"),
+        Figure("bare_loop_per_cpu_second", rates["bare"], "events"),
+        Figure("faust_table_per_cpu_second", rates["faust"], "events"),
+    ]
+
+
+def memory(node: KafkaNode, size: Size) -> list[Figure]:
+    """Hold users of 20 events in memory, and a million on disk."""
+    settings = fresh(node.bootstrap_servers, "memory")
+    grown = _run(settings, "sizes", "rocksdb", size.rocksdb_users)
+    return [
+        Figure(
+            "bytes_per_user_20_events", _run(settings, "sizes", "memory", size.memory_users), "bytes", "<= 1024"
+        ),
+        Figure("rocksdb_growth_mb_last_half_of_users", grown / 1e6, f"MB, {size.rocksdb_users:,} users", "<= 64"),
+    ]
+
+
+def restore(node: KafkaNode, size: Size) -> list[Figure]:
+    """Read the states of users with 20 events back."""
+    from streams.kafka import producer  # noqa: PLC0415
+    from streams.partitioner import owner  # noqa: PLC0415
+    from streams.store import MemoryStore  # noqa: PLC0415
+
+    settings = fresh(node.bootstrap_servers, "restore")
+    client = producer(settings, linger_ms=20, queue_buffering_max_messages=1_000_000)
+    for output in states(size.restored_users, MemoryStore()):
+        assert output.key is not None
+        home = owner(output.key, settings.topics.partitions)
+        client.produce(output.topic, key=output.key, value=output.value, partition=home)
+    assert client.flush(120) == 0
+    found = _run(settings, "loops", "restore", 0)
+    assert found["records"] == size.restored_users, found
+    print(f"restored: {found['records'] / found['wall']:,.0f} users a second")
+    return [
+        Figure("restored_users_per_cpu_second", found["records"] / found["cpu"], "users", ">= 200000"),
+    ]
+
+
+def latency(node: KafkaNode, size: Size) -> list[Figure]:
+    """Send 500 events a second and see when their states can be read."""
+    taken = event_to_state_ms(node.bootstrap_servers, size.latency_seconds)
+    return percentiles("event_to_state_ms", taken, "ms", ("<= 10", "<= 50"))
+
+
+def takeover(node: KafkaNode, size: Size) -> list[Figure]:
+    """Kill one of two workers, and later another for good."""
+    back = takeover_seconds(node.bootstrap_servers, back=True)
+    gone = takeover_seconds(node.bootstrap_servers, back=False)
+    return [
+        Figure("takeover_seconds_back", back, "s", "<= 2.5"),
+        Figure("takeover_seconds_gone", gone, "s", "<= 8"),
+    ]
+
+
+def broker(node: KafkaNode, size: Size) -> list[Figure]:
+    """Kill the broker and start it again."""
+    return [Figure("broker_restart_silence_seconds", broker_restart_silence_seconds(node), "s", "<= 5")]
+
+
+def slate(node: KafkaNode, size: Size) -> list[Figure]:
+    """Run the whole main job at 200 events a second; Kafka and all workers share this machine."""
+    with tempfile.TemporaryDirectory() as directory:
+        summary = Path(directory) / "summary.json"
+        command = [sys.executable, "-m", "workers.cli", "demo", "--bootstrap-servers", node.bootstrap_servers]
+        command += ["--reset-topics", "--rate", "200", "--events", str(size.slate_events), "--json", str(summary)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        fresh_seconds = json.loads(summary.read_text())["freshness_seconds"]
+    return [
+        Figure("event_to_slate_ms_p50", fresh_seconds["p50"] * 1000, "ms", "<= 50"),
+        Figure("event_to_slate_ms_p99", fresh_seconds["p99"] * 1000, "ms", "<= 250"),
+    ]
+
+
+def faults(node: KafkaNode, size: Size) -> list[Figure]:
+    """Play every fault once, on a broker of its own."""
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            verdict = play(Path(os.environ[JARS]), Path(directory) / "faults", seed=1)
+        except Forgotten:
+            print("NOT MEASURED: faults; the broker forgot transactions when it was killed")
+            return []
+    print(verdict)
+    return [
+        Figure("restored_state_equals_reference", float(verdict.equal), "", "== 1"),
+        Figure("lost", verdict.lost, "events", "== 0"),
+        Figure("doubled", verdict.doubled, "events", "== 0"),
+    ]
+
+
+Part = Callable[[KafkaNode, Size], list[Figure]]
+QUICK: Final[tuple[Part, ...]] = (throughput, memory, restore, latency)
+SLOW: Final[tuple[Part, ...]] = (takeover, slate, broker, faults)
+
+
+def _run(settings: Settings, part: str, *arguments: object) -> Any:
+    """Run a part in a process of its own and return what it printed last."""
+    environment = {
+        "HEADRACE_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
+        "HEADRACE_KAFKA__GROUP_PREFIX": settings.kafka.group_prefix,
+        "HEADRACE_KAFKA__PROPERTIES__COMPRESSION.TYPE": "lz4",
+        "HEADRACE_TOPICS__PARTITIONS": str(settings.topics.partitions),
+    }
+    command = [sys.executable, "-W", "ignore", "-m", f"{_PART}.{part}", *map(str, arguments)]
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, check=True, text=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextmanager
+def _node(jars: str) -> Iterator[KafkaNode]:
+    with tempfile.TemporaryDirectory() as directory:
+        node = KafkaNode(Path(jars), Path(directory))
+        node.start()
+        try:
+            yield node
+        finally:
+            node.stop()
+
+
+def main() -> int:
+    """Measure and save; with `--smoke`, only show that it works."""
+    parts = {part.__name__: part for part in (*QUICK, *SLOW)}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help="small, saves nothing, leaves out what takes minutes")
+    parser.add_argument("--only", nargs="+", choices=list(parts), metavar="PART")
+    chosen = parser.parse_args()
+    if not (jars := os.environ.get(JARS)):
+        print(SKIPPED, file=sys.stderr)
+        return 2
+    names = chosen.only or ([part.__name__ for part in QUICK] if chosen.smoke else list(parts))
+    found: list[Figure] = []
+    with _node(jars) as node:
+        for name in names:
+            figures = parts[name](node, SMOKE if chosen.smoke else Size())
+            found += figures
+            for figure in figures:
+                print(f"{figure.key}: {figure.value:,.4g} {figure.unit}  {figure.goal or ''}", flush=True)
+    left_out = [name for name in parts if name not in names]
+    if left_out:
+        print(f"NOT MEASURED in this run: {', '.join(left_out)}")
+    if not chosen.smoke:
+        print(save("state", found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Laws of the second stage at work: whose evidence counts, and that a score moves with nothing else."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from tests.ranking.worlds import DIMENSION, ITEMS, NOW_MS, bundle, catalogue, clicks, item_id, settings, state
+from workers.ranking.generation import Generation
+from workers.ranking.model.features import NAMES, Evidence, Pairs, Trails, features
+from workers.ranking.model.neighbours import Neighbours
+from workers.ranking.model.reranker import Reranker
+from workers.ranking.model.second_stage import SecondStage
+from workers.ranking.model.serving import Model
+from workers.ranking.model.trends import TRENDS
+from workers.ranking.pipeline import Pipeline
+from workers.ranking.scorers import by_vector
+
+KNOWN = 50
+"""Items that the model has evidence of; the rest of the catalogue is newer."""
+
+
+def second_stage() -> SecondStage:
+    draws = np.random.default_rng(3)
+
+    def lists() -> Neighbours:
+        found = np.stack([draws.permutation(KNOWN)[:12] for _ in range(KNOWN)])
+        return Neighbours(found.astype(np.int32), draws.random((KNOWN, 12)).astype(np.float32))
+
+    reranker = Reranker(16, 8)
+    torch.nn.init.normal_(reranker.linear.weight, generator=torch.Generator().manual_seed(0))
+    torch.nn.init.normal_(reranker.out.weight, generator=torch.Generator().manual_seed(1))
+    trends = draws.random((KNOWN, TRENDS)).astype(np.float32)
+    return SecondStage(reranker.state_dict(), Evidence(lists(), lists()), trends)
+
+
+def pipeline() -> Pipeline:
+    chosen = settings()
+    model = Model(replace(bundle(known=KNOWN), second=second_stage()))
+    return Pipeline(Generation(model, catalogue(chosen), chosen), chosen)
+
+
+STATES = [clicks("a", 3, 8, 55), state("nobody"), clicks("b", 11), clicks("c", *range(20, 48))]
+
+
+def test_a_score_does_not_move_with_the_batch() -> None:
+    whole = pipeline()
+    queries = whole.hydrate(STATES)
+    candidates, _ = whole.candidates(queries, NOW_MS)
+    together = whole.score(queries, candidates)
+    for place, span in enumerate(candidates.spans(len(queries))):
+        mine = whole.hydrate([STATES[place]])
+        alone, _ = whole.candidates(mine, NOW_MS)
+        np.testing.assert_array_equal(alone.rows, candidates.rows[span])
+        np.testing.assert_allclose(whole.score(mine, alone).scores, together.scores[span], atol=1e-5)
+
+
+def test_the_parts_add_up_and_a_stranger_has_no_evidence() -> None:
+    whole = pipeline()
+    queries = whole.hydrate(STATES)
+    candidates, _ = whole.candidates(queries, NOW_MS)
+    scored = whole.score(queries, candidates)
+    np.testing.assert_allclose(sum(scored.parts.values()), scored.scores, atol=1e-6)
+    strangers = candidates.owners == 1
+    assert not scored.parts["evidence"][strangers].any()
+    assert scored.parts["evidence"][~strangers].all()
+    towers = whole.score(queries, candidates, by_vector)
+    np.testing.assert_allclose(towers.scores + scored.parts["evidence"], scored.scores, atol=1e-6)
+
+
+def test_serving_looks_up_what_the_features_say() -> None:
+    whole, second = pipeline(), second_stage()
+    generation = whole._generation
+    queries = whole.hydrate([clicks("a", 3, 8, 55)])
+    candidates, _ = whole.candidates(queries, NOW_MS)
+    rows = candidates.rows
+    texts = generation.model.unit_texts(generation.catalogue.text_vectors[:ITEMS])
+    numbers = np.where(rows < KNOWN, rows, -1)
+    newest = np.array([[55, 8, 3]])
+    trails = Trails(np.where(newest < KNOWN, newest, -1), newest, np.array([3]))
+    trends = np.concatenate([second.trends, np.zeros((1, TRENDS), np.float32)])[numbers]
+    found = features(second.evidence, KNOWN, texts, trails, Pairs(np.zeros_like(rows), numbers, rows, trends))
+    assert found[:, NAMES.index("ease_5")].any()
+    reranker = Reranker(16, 8)
+    reranker.load_state_dict(dict(second.weights))
+    towers = whole.score(queries, candidates, by_vector).scores
+    with torch.inference_mode():
+        vectors = torch.from_numpy(generation.item_matrix[rows])
+        expected = reranker(torch.from_numpy(towers), torch.from_numpy(found), vectors)
+    np.testing.assert_allclose(whole.score(queries, candidates).scores, expected.numpy(), atol=1e-5)
+    assert generation.catalogue.row(item_id(55)) == 55
+    assert texts.shape == (ITEMS, DIMENSION)
