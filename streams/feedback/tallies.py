@@ -11,7 +11,9 @@ from streams.feedback.step import Step
 
 OTHER = "other"
 _LAST_POSITION = 10
-SOURCES = frozenset({"learned", "popular", "lookalike", "trending", "neighbours", "text", "pinned", "unknown"})
+SOURCES = frozenset(
+    {"learned", "popular", "lookalike", "trending", "neighbours", "text", "covisited", "pinned", "unknown"}
+)
 """Those that are built in, told apart; a plug-in's is `other`."""
 
 

@@ -70,7 +70,7 @@ def _state(items: int, users: int) -> None:
 
 
 def _ranking(items: int, users: int) -> None:
-    from tests.bench.watching_world import Place
+    from tests.bench.watching_world import Place  # noqa: PLC0415
 
     place = Place(items)
     _owned(place.transform.sources)
@@ -84,13 +84,13 @@ def _ranking(items: int, users: int) -> None:
 
 
 def _feedback(items: int, users: int) -> None:
-    from streams.feedback import metrics as exported
-    from streams.feedback.examples import Offer
-    from streams.feedback.join_state import TYPES, Place, new_state
-    from streams.feedback.joining import Joining
-    from streams.feedback.step import Outcome, Step
-    from streams.feedback.tallies import SOURCES, Tallies
-    from streams.feedback.trending import Trending
+    from streams.feedback import metrics as exported  # noqa: PLC0415
+    from streams.feedback.examples import Offer  # noqa: PLC0415
+    from streams.feedback.join_state import TYPES, Place, new_state  # noqa: PLC0415
+    from streams.feedback.joining import Joining  # noqa: PLC0415
+    from streams.feedback.step import Outcome, Step  # noqa: PLC0415
+    from streams.feedback.tallies import SOURCES, Tallies  # noqa: PLC0415
+    from streams.feedback.trending import Trending  # noqa: PLC0415
 
     settings = load_settings()
     tallies, state = Tallies(settings.feedback.model_versions), new_state("u", 0)
