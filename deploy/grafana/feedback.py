@@ -148,7 +148,7 @@ def board() -> Board:
                     "mps",
                     Query(rate("headrace_feedback_messages_total", "topic"), "{{topic}}"),
                     Query(
-                        or_nothing(rate("headrace_feedback_rejected_total", "topic", "reason")),
+                        or_nothing(rate("headrace_feedback_rejected_total", "topic", "reason"), "reason"),
                         "rejected {{topic}} {{reason}}",
                     ),
                     width=8,
@@ -186,7 +186,9 @@ def board() -> Board:
                     "What answers no recommendation?",
                     "Actions a second that fit no slate, by reason, and repeats that were left out.",
                     "cps",
-                    Query(or_nothing(rate("headrace_feedback_unattributed_total", "reason")), "{{reason}}"),
+                    Query(
+                        or_nothing(rate("headrace_feedback_unattributed_total", "reason"), "reason"), "{{reason}}"
+                    ),
                     Query(rate("headrace_feedback_duplicates_total"), "repeats"),
                     width=6,
                 ),

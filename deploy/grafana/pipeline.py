@@ -144,7 +144,7 @@ def board() -> Board:
                     "Slates a second made with less than the whole model to keep ranking.deadline_seconds, by "
                     "what was done instead. Lasting: give the worker fewer partitions, or the batch more time.",
                     "cps",
-                    Query(or_nothing(rate("headrace_ranking_degraded_total", "level")), "{{level}}"),
+                    Query(or_nothing(rate("headrace_ranking_degraded_total", "level"), "level"), "{{level}}"),
                 ),
                 chart(
                     "How many slates were not published?",
@@ -170,7 +170,9 @@ def board() -> Board:
                     "Is anybody reading back?",
                     "Records a second read back after a start or a rebalance.",
                     "recps",
-                    Query(or_nothing(rate("headrace_streams_restored_records_total", "topic")), "{{topic}}"),
+                    Query(
+                        or_nothing(rate("headrace_streams_restored_records_total", "topic"), "topic"), "{{topic}}"
+                    ),
                     width=6,
                 ),
                 chart(

@@ -22,9 +22,9 @@ def share_or_zero(part: str, whole: str, over: str = RATE) -> str:
     return f"({rate(part, over=over)} or vector(0)) / ({rate(whole, over=over)} > 0)"
 
 
-def or_nothing(expr: str) -> str:
-    """Return a 0 without labels in the place of an expression that has no series yet."""
-    return f"{expr} or on () vector(0)"
+def or_nothing(expr: str, label: str) -> str:
+    """Return a 0 whose `label` is "none yet" in the place of an expression that has no series yet."""
+    return f'{expr} or on () label_replace(vector(0), "{label}", "none yet", "", "")'
 
 
 def quantile(q: float, histogram: str, *by: str, over: str = RATE) -> str:

@@ -11,8 +11,8 @@ from streams.feedback.step import Step
 
 OTHER = "other"
 _LAST_POSITION = 10
-_SOURCES = frozenset(
-    {"learned", "popular", "lookalike", "trending", "neighbours", "covisited", "text", "pinned", "unknown"}
+SOURCES = frozenset(
+    {"learned", "popular", "lookalike", "trending", "neighbours", "text", "covisited", "pinned", "unknown"}
 )
 """Those that are built in, told apart; a plug-in's is `other`."""
 
@@ -72,6 +72,6 @@ class Tallies:
         position = offer.place.position
         return (
             self.version_label(offer.model_version),
-            source if source in _SOURCES else OTHER,
+            source if source in SOURCES else OTHER,
             str(position) if position <= _LAST_POSITION else f"{_LAST_POSITION + 1}+",
         )

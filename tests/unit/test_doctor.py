@@ -72,6 +72,8 @@ def test_a_full_disk_is_told_before_it_is_full(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100, 0, free))
     settings = load_settings(training={"directory": str(tmp_path / "not" / "yet" / "there")})
     assert {finding.status for finding in machine.disk(settings)} == {status}
+    kept = load_settings(state={"store": "rocksdb", "rocksdb": {"directory": str(tmp_path / "states")}})
+    assert any(str(tmp_path / "states") in finding.said for finding in machine.disk(kept))
 
 
 def test_a_processor_whose_instructions_faiss_does_not_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

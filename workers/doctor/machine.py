@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from streams.settings import Settings
+from streams.state.storing import store_directory
 from workers.bundles import bundles_directory
 from workers.doctor.findings import Finding, ok, problem, warning
 
@@ -18,6 +19,11 @@ OLDEST_PYTHON: Final = (3, 11)
 SCARCE_BYTES: Final = 2_000_000_000
 """A model bundle of a million items takes about one gigabyte, and two of them lie there while it is replaced."""
 FULL_BYTES: Final = 200_000_000
+_UNWRITABLE: Final = {
+    "model bundles": "let it be so where nothing is trained; `headrace train` needs HEADRACE_TRAINING__DIRECTORY.",
+    "temporary files": "name a folder in TMPDIR.",
+    "user states": "name a folder in HEADRACE_STATE__ROCKSDB__DIRECTORY, or set HEADRACE_STATE__STORE=memory.",
+}
 
 
 def python(version: tuple[int, ...] = sys.version_info[:3]) -> Iterator[Finding]:
@@ -108,10 +114,10 @@ def blas() -> Iterator[Finding]:
 
 def disk(settings: Settings) -> Iterator[Finding]:
     """Look at the folders that are written to."""
-    for what, path in (
-        ("model bundles", bundles_directory(settings)),
-        ("temporary files", Path(tempfile.gettempdir())),
-    ):
+    written = {"model bundles": bundles_directory(settings), "temporary files": Path(tempfile.gettempdir())}
+    if settings.state.store == "rocksdb":
+        written["user states"] = store_directory(settings)
+    for what, path in written.items():
         there = path
         while not there.exists():
             there = there.parent
@@ -121,9 +127,7 @@ def disk(settings: Settings) -> Iterator[Finding]:
             yield warning(
                 "Disk",
                 f"Nothing can be written to {path} ({what}).",
-                "let it be so where nothing is trained; `headrace train` needs HEADRACE_TRAINING__DIRECTORY."
-                if what == "model bundles"
-                else "name a folder in TMPDIR.",
+                _UNWRITABLE[what],
             )
         elif free < FULL_BYTES:
             yield problem("Disk", said, "make room: nothing can be saved.")
