@@ -52,12 +52,8 @@ class Delivery(Protocol):
     def commit(self, offsets: Sequence[TopicPartition]) -> None:
         """Close the batch: the next reader of these partitions starts at `offsets`."""
 
-    def settle(self, place: TopicPartition) -> None:
-        """Clear what an earlier batch of this worker may have left unsettled among the group's offsets.
-
-        Args:
-            place: some offset of the group; it is not committed.
-        """
+    def settle(self) -> None:
+        """Clear what an earlier batch of this worker may have left unsettled among the group's offsets."""
 
     @property
     def ends(self) -> Ends:
@@ -127,7 +123,7 @@ class AtLeastOnce:
             if partition.error is not None:
                 raise _uncommitted(partition.error)
 
-    def settle(self, place: TopicPartition) -> None:
+    def settle(self) -> None:
         """Do nothing: offsets are committed or are not."""
 
     def _queued(self, output: Output) -> bool:

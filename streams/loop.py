@@ -118,7 +118,7 @@ class Loop(Generic[M]):
         self._ownership.step()
         if self._ownership.stalled():
             try:
-                self._delivery.settle(TopicPartition(self._transform.sources[0], 0, 0))
+                self._delivery.settle()
             except (Abandoned, Unknown) as why:
                 _log.warning("not settled", why=str(why))
 

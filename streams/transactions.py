@@ -2,7 +2,8 @@
 
 A batch on the broker:
 
-1. `begin`: local; the broker hears of it with the first record;
+1. `begin`: local; the broker hears of it with the first record. After a start, an abort or a replacement of the
+   producer it is settled first: see there;
 2. `write`: records are queued and sent;
 3. `commit`: the offsets are sent into the transaction, with the group's generation: a worker that has lost its
    partitions without knowing is refused here;
@@ -46,14 +47,23 @@ class TransactionalDelivery:
         consumer: whose group's offsets are sent.
         make_producer: returns a new producer, always with the same `transactional.id`.
         timeout_seconds: an answer that is retried for longer ends the worker.
+        place: some partition of the group; None for a writer that commits no offsets, who has none to settle.
 
     Raises:
         Transient: the broker does not answer.
         Fatal: it refuses transactions.
     """
 
-    def __init__(self, consumer: Consumer, make_producer: Callable[[], Producer], timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        make_producer: Callable[[], Producer],
+        timeout_seconds: float,
+        place: TopicPartition | None = None,
+    ) -> None:
         self._consumer = consumer
+        self._place = place
+        self._settled = False
         self._make_producer = make_producer
         self._timeout_seconds = timeout_seconds
         self._replaced_at: list[float] = []
@@ -68,6 +78,8 @@ class TransactionalDelivery:
 
     def begin(self) -> None:
         """Do step 1."""
+        if not self._settled:
+            self.settle()
         self._counts.clear()
         self._ends = {}
         self._do(self._producer.begin_transaction)
@@ -96,16 +108,21 @@ class TransactionalDelivery:
         for topic, count in self._counts.items():
             metrics.OUTPUTS.labels(topic).inc(count)
 
-    def settle(self, place: TopicPartition) -> None:
-        """Send an offset and abort: the end of this transaction ends every earlier one of this producer.
+    def settle(self) -> None:
+        """Send an offset and abort: offsets that an earlier transaction of this producer left pending are void.
 
-        After a crash of the broker, offsets of a transaction that it has aborted may stay pending (seen on
-        Apache Kafka 4.4); nobody can then read the group's stable offsets, and restores wait for ever.
+        A broker that is killed may end a transaction without telling the group's partition (seen on Apache
+        Kafka 4.4). Its offsets stay pending: restores wait for them for ever, and the next commit of this producer
+        would make them count, although the batch was aborted. To void them is safe whatever became of the batch:
+        its records are read again, and states know the offsets that they hold.
         """
+        if (place := self._place) is None:
+            return
         group = self._consumer.consumer_group_metadata()
         self._do(self._producer.begin_transaction)
         self._do(lambda: self._producer.send_offsets_to_transaction([place], group, _CALL_SECONDS))
         self._do(lambda: self._producer.abort_transaction(_CALL_SECONDS))
+        self._settled = True
 
     def _do(self, call: Callable[[], Any], committing: bool = False) -> None:
         """Call until it succeeds or the table says otherwise."""
@@ -132,12 +149,14 @@ class TransactionalDelivery:
                     raise _ended(error, row.why)
 
     def _abort(self, cause: KafkaError) -> None:
+        self._settled = False
         self._producer.purge()
         with suppress(Abandoned):  # replaced on the way, which aborts as well
             self._do(lambda: self._producer.abort_transaction(_CALL_SECONDS))
         raise Abandoned(f"the broker refused the batch: {cause.str()}")
 
     def _replace(self, cause: KafkaError, why: str) -> None:
+        self._settled = False
         metrics.PRODUCERS_REPLACED.inc()
         _log.warning("producer replaced", error=cause.str(), why=why)
         now = monotonic_seconds()

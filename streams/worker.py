@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, TopicPartition
 
 from streams.delivery import AtLeastOnce, Delivery
 from streams.errors import SettingError
@@ -38,7 +38,8 @@ def worker_loop(
     static = {} if embedded else {"group_instance_id": identity(name, settings)}
     reader = consumer(settings, group, **static)
     try:
-        delivery = delivery_of(name, settings, reader, embedded)
+        place = TopicPartition(transform.sources[0], 0, 0)
+        delivery = delivery_of(name, settings, reader, embedded, place)
     except BaseException:
         reader.close()
         raise
@@ -55,8 +56,14 @@ def identity(name: str, settings: Settings) -> str:
     return f"{group_of(name, settings)}.{settings.instance}"
 
 
-def delivery_of(name: str, settings: Settings, reader: Consumer, embedded: bool) -> Delivery:
-    """Return the delivery that `loop.delivery` asks for; raises as `worker_loop` does."""
+def delivery_of(
+    name: str, settings: Settings, reader: Consumer, embedded: bool, place: TopicPartition
+) -> Delivery:
+    """Return the delivery that `loop.delivery` asks for; raises as `worker_loop` does.
+
+    Args:
+        place: some partition of the worker's group.
+    """
     wanted = settings.loop.delivery
     if embedded and wanted == "exactly_once":
         raise SettingError(
@@ -70,5 +77,5 @@ def delivery_of(name: str, settings: Settings, reader: Consumer, embedded: bool)
     transactional_id = identity(name, settings)
     _log.info("delivery", guarantee="exactly once", transactional_id=transactional_id)
     return TransactionalDelivery(
-        reader, partial(transactional_producer, settings, transactional_id), timeout_seconds
+        reader, partial(transactional_producer, settings, transactional_id), timeout_seconds, place
     )

@@ -37,6 +37,10 @@ def delivery(makes: Makes, timeout_seconds: float = 30) -> TransactionalDelivery
     return TransactionalDelivery(cast(Consumer, FakeConsumer()), makes, timeout_seconds)
 
 
+def settling(makes: Makes) -> TransactionalDelivery:
+    return TransactionalDelivery(cast(Consumer, FakeConsumer()), makes, 30, TopicPartition("source", 0, 0))
+
+
 def deliver(made: TransactionalDelivery, *outputs: Output) -> None:
     made.begin()
     made.write(outputs)
@@ -166,4 +170,48 @@ def test_a_batch_without_offsets_sends_none() -> None:
     made.write(states(1))
     made.commit([])
     assert "send_offsets" not in makes.made[0].calls
+    assert makes.made[0].visible
+
+
+SETTLED = ["begin", "send_offsets", "abort"]
+BATCH = ["begin", "produce", "send_offsets", "commit"]
+
+
+def test_offsets_that_an_earlier_life_left_pending_are_void_before_anything_is_committed() -> None:
+    makes = Makes()
+    made = settling(makes)
+    deliver(made, *states(1))
+    deliver(made, *states(1))
+    assert makes.made[0].calls == ["init", *SETTLED, *BATCH, *BATCH]
+
+
+def test_after_an_abort_the_next_batch_is_settled_first() -> None:
+    makes = Makes()
+    made = settling(makes)
+    deliver(made, *states(1))
+    makes.made[0].calls.clear()
+    makes.made[0].failures = {"commit": [ABORTABLE]}
+    with pytest.raises(Abandoned):
+        deliver(made, *states(1))
+    deliver(made, *states(1))
+    assert makes.made[0].calls == [*BATCH, "purge", "abort", *SETTLED, *BATCH]
+
+
+def test_a_new_producer_is_settled_as_well() -> None:
+    makes = Makes(commit=[FENCED])
+    made = settling(makes)
+    with pytest.raises(Unknown):
+        deliver(made, *states(1))
+    deliver(made, *states(1))
+    assert makes.made[1].calls == ["init", *SETTLED, *BATCH]
+
+
+def test_a_worker_that_cannot_settle_commits_nothing() -> None:
+    makes = Makes(send_offsets=[ABORTABLE, ABORTABLE])
+    made = settling(makes)
+    for _ in range(2):
+        with pytest.raises(Abandoned):
+            deliver(made, *states(1))
+    assert not makes.made[0].visible
+    deliver(made, *states(1))
     assert makes.made[0].visible
