@@ -118,9 +118,10 @@ class Ownership:
             self.start_over()
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the group; what is still being restored is given up before the group takes it away."""
         for restore in self._restores:
             restore.close()
+        self._restores = []
         self._consumer.close()
 
     def _assign(self, numbers: Sequence[int]) -> None:
