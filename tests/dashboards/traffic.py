@@ -1,6 +1,6 @@
 """What people do while the dashboards are watched: they look at their slates, click, and sometimes search.
 
-Somebody also works on the catalogue: titles change, and change back.
+Somebody also works on the catalogue: texts change, and change back.
 """
 
 import itertools
@@ -20,7 +20,7 @@ from workers.slates import Slates
 _REGULARS = 40
 """Users who come all the time, so that they answer slates of a few seconds ago."""
 _EDITED = 4
-"""Items whose titles change."""
+"""Items whose texts change."""
 _EDITS_RATE = 0.4
 """Changes a second."""
 
@@ -120,11 +120,12 @@ class Traffic:
         self._publisher.event(self._event(user, EventType.CLICK, taken, slate.recommendation_id))
 
     def _edit(self) -> None:
-        """Give an item a new title, or its old one back."""
+        """Give an item a new text, or its old one back."""
         number = next(self._edits)
         item = self._dataset.items[number % _EDITED]
         if number // _EDITED % 2 == 0:
-            item = msgspec.structs.replace(item, title=f"{item.title}, new edition")
+            text = f"{item.description or item.title} New edition."
+            item = msgspec.structs.replace(item, description=text)
         self._publisher.item(item)
 
     def _event(self, user: str, kind: EventType, item: str | None, recommendation_id: str | None = None) -> Event:
