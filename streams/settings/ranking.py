@@ -46,6 +46,13 @@ class RankingSettings(Section):
     """Items taken that others acted on after each of them; none of a model without a second stage."""
     text_candidates: int = Field(default=50, ge=0)
     """Candidates whose texts are nearest to those of the user's newest items; for users with few events."""
+    requests: bool = True
+    """Answer `ranking.requests.v1`; off, the items are not held by their texts for it."""
+    query_candidates: int = Field(default=200, ge=1)
+    """Candidates whose texts are nearest to the words of a request."""
+    query_weight: float = Field(default=20.0, ge=0)
+    """What the nearness of words and text, a cosine, counts for beside the model's score: 0 ranks what was found
+    by the user's taste alone, large numbers by the words alone."""
     few_events: int = Field(default=3, ge=0)
     """Up to so many known events a user counts as new, and text helps to find candidates."""
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from streams.clock import monotonic_seconds
 from streams.contracts import Event, EventType
 from streams.settings import Settings
+from workers.asking import request_of
 from workers.datasets.contract import Dataset
 from workers.publisher import Publisher
 from workers.slates import Slates
@@ -82,9 +83,9 @@ class Traffic:
                         self._act()
                     while strangers >= 1:
                         strangers -= 1
-                        self._publisher.event(
-                            self._event(f"stranger-{next(self._number)}", EventType.SEARCH, None)
-                        )
+                        stranger = f"stranger-{next(self._number)}"
+                        self._publisher.event(self._event(stranger, EventType.SEARCH, None))
+                        self._publisher.request(request_of(stranger, "something new"))
                     self._publisher.poll()
         except BaseException as error:
             self._failed = error

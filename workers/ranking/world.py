@@ -27,6 +27,7 @@ class World:
         encoder_id: whose item vectors are read; a model of another encoder is refused.
 
     Attributes:
+        encoder_id: whose vectors the items have.
         generation: None until a model was announced that can serve.
     """
 
@@ -35,7 +36,7 @@ class World:
         self.catalogue = Catalogue(settings.ranking)
         self.trends = Trends()
         self._settings = settings
-        self._encoder_id = encoder_id
+        self.encoder_id = encoder_id
         self._announcements = Announcements(settings.ranking.model_name)
         self._tried: ModelVersion | None = None
         self._rows: list[int] = []
@@ -87,7 +88,7 @@ class World:
             return
         self._tried = champion
         try:
-            model = Model(load_announced(champion, self._encoder_id, self.catalogue.dimension or None))
+            model = Model(load_announced(champion, self.encoder_id, self.catalogue.dimension or None))
         except DataError as error:
             metrics.MODELS_REFUSED.inc()
             _log.error("model refused", version=champion.version, error=str(error))
