@@ -13,6 +13,8 @@ from workers.datasets.contract import Dataset
 from workers.publisher import Publisher
 from workers.slates import Slates
 
+_ASKING = 0.1
+"""Requests in words for each act."""
 _REGULARS = 40
 """Users who come all the time, so that they answer slates of a few seconds ago."""
 
@@ -83,9 +85,9 @@ class Traffic:
                         self._act()
                     while strangers >= 1:
                         strangers -= 1
-                        stranger = f"stranger-{next(self._number)}"
-                        self._publisher.event(self._event(stranger, EventType.SEARCH, None))
-                        self._publisher.request(request_of(stranger, "something new"))
+                        self._publisher.event(
+                            self._event(f"stranger-{next(self._number)}", EventType.SEARCH, None)
+                        )
                     self._publisher.poll()
         except BaseException as error:
             self._failed = error
@@ -93,6 +95,8 @@ class Traffic:
     def _act(self) -> None:
         """Every second user's shop says what was seen, the others' only what was done."""
         user = self._draw.choice(self.users[:_REGULARS])
+        if self._draw.random() < _ASKING:
+            self._publisher.request(request_of(user, "something new"))
         slate = self._slates.newest.get(user)
         if slate is None or not slate.items or self._draw.random() < 0.3:
             kind = self._draw.choice((EventType.VIEW, EventType.CLICK, EventType.ADD_TO_CART))
