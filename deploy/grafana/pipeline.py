@@ -80,6 +80,7 @@ def board() -> Board:
                     "percentunit",
                     Query(share_or_zero(REJECTED, READ), "dead"),
                     width=8,
+                    height=8,
                     levels=Levels(slo.DEAD_LETTER_RATIO / 10, slo.DEAD_LETTER_RATIO),
                 ),
                 chart(
