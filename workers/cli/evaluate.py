@@ -15,10 +15,12 @@ _COLUMNS = {
     "coverage": "cover",
     "popularity_bias": "bias",
     "diversity": "divers",
+    "calibration_error": "calib",
 }
 
 
 def evaluate(
+    *,
     dataset: Annotated[
         str, typer.Option(help="What to evaluate on: a data set's name or the path of a folder.")
     ] = "movielens-100k",
@@ -32,6 +34,12 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(metavar="PATH", dir_okay=False, help="Write the JSON there too.")
     ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", dir_okay=False, help="Write an HTML page there: tables, curves, calibration."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train and measure: full ranking of all items, seen ones masked for every system alike. Needs no broker."""
@@ -42,6 +50,7 @@ def evaluate(
     from workers.demo.console import Screen
     from workers.evaluate import evaluate_all, item_texts
     from workers.ranking.evaluation.evaluate import PROTOCOLS
+    from workers.ranking.evaluation.page import page
 
     names = protocol or ["prequential"]
     if unknown := sorted(set(names) - set(PROTOCOLS)):
@@ -61,6 +70,8 @@ def evaluate(
     written = msgspec.json.format(msgspec.json.encode(found), indent=2)
     if output is not None:
         output.write_bytes(written + b"\n")
+    if plots is not None:
+        plots.write_text(page(found, _COLUMNS), encoding="utf-8")
     if as_json:
         typer.echo(written)
     else:

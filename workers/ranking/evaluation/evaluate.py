@@ -8,17 +8,21 @@ import numpy as np
 from streams.contracts import Event
 from streams.settings.state import RatingScale
 from workers.ranking.evaluation import protocols
+from workers.ranking.evaluation.curves import by_day, by_history, calibration
 from workers.ranking.evaluation.learned import Reranked, Towers
-from workers.ranking.evaluation.measuring import DEPTH, RECALL_DEPTH, UNION, ask, by_history, compared, summary
+from workers.ranking.evaluation.measuring import DEPTH, RECALL_DEPTH, UNION, Answered, ask, compared, summary
 from workers.ranking.evaluation.protocols import Questions
 from workers.ranking.evaluation.systems import OrPopular, System, baselines
 from workers.ranking.model.features import unit_texts
+from workers.ranking.model.neighbours import Matrix
 from workers.ranking.model.sequences import Sequences, read_events
 from workers.ranking.model.serving import Model
 from workers.ranking.model.training import ItemTexts
 
 SOURCES: Final = ("towers", "ease_decayed", "covisitation")
 """Systems that stand for sources of candidates in the recall of the union."""
+LEARNED: Final = ("towers", "reranked")
+"""Systems that say how probable each item is; the others only put them in order."""
 COLD_SHARE: Final = 0.1
 COLD_QUESTIONS: Final = 4_000
 
@@ -50,19 +54,24 @@ def evaluate(questions: Questions, items: ItemTexts, model: Model) -> dict[str, 
     if model.rescorer is not None:
         systems["reranked"], best = OrPopular(Reranked(model, items), count), "reranked"
     sources = [name for name in SOURCES if name in systems]
-    answered = ask(questions, systems, count, sources)
+    answered = ask(questions, systems, count, sources, LEARNED)
     return {
         "protocol": questions.name,
         "questions": len(questions.ends),
         "users": len(np.unique(questions.users)),
         "learned_from_events": int(questions.train.sum()),
         "model": model.version,
-        "systems": {
-            name: summary(name, answered, texts) | {"by_history": by_history(name, answered)} for name in systems
-        },
+        "systems": {name: _measured(name, answered, texts) for name in systems},
         f"{UNION}_recall_at_{RECALL_DEPTH}": float(answered.in_union.mean()) if len(answered.in_union) else 0.0,
         "union_of": sources,
         f"{best}_ndcg_at_{DEPTH}_against": {
             name: compared(best, name, answered) for name in systems if name != best
         },
     }
+
+
+def _measured(name: str, answered: Answered, unit_texts: Matrix) -> dict[str, Any]:
+    found: dict[str, Any] = dict(summary(name, answered, unit_texts))
+    if foretold := calibration(name, answered):
+        found |= {"calibration_error": foretold["error"], "calibration": foretold}
+    return found | {"by_history": by_history(name, answered), "by_day": by_day(name, answered)}
