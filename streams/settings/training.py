@@ -50,6 +50,9 @@ class TrainingSettings(Section):
     """Units of its middle layers."""
     reranker_candidates: int = Field(default=200, ge=2)
     """Best items of the towers among which it learns to choose."""
+    action_epochs: int = Field(default=8, ge=0)
+    """Passes in which the heads learn what users do with an item they take up (view … rating), after all else; 0
+    trains none. What they weigh in a score is `ranking.action_weights`."""
     neighbours: int = Field(default=200, ge=1)
     """Longest list of related items kept for an item, by kind of evidence."""
     neighbour_head: int = Field(default=8_000, ge=1, le=20_000)

@@ -83,15 +83,30 @@ def _show(name: str, result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    columns = _COLUMNS | ({"worth_at_10": "worth"} if result["action_weights"] else {})
     table = Table(
-        "system", *_COLUMNS, title=f"{name}: {result['questions']:,} questions of {result['users']:,} users"
+        "system",
+        *columns.values(),
+        title=f"{name}: {result['questions']:,} questions of {result['users']:,} users",
     )
     for system, measures in result["systems"].items():
-        table.add_row(system, *(f"{measures[column]:.4f}" if column in measures else "" for column in _COLUMNS))
+        table.add_row(system, *(f"{measures[key]:.4f}" if key in measures else "" for key in columns))
     console = Console()
     console.print(table)
+    if result["actions"]:
+        console.print(_actions(result["actions"]))
     console.print(f"recall@200 of {' + '.join(result['union_of'])} in turns: {result['union_recall_at_200']:.4f}")
     best, compared = next((key, value) for key, value in result.items() if key.endswith("_against"))
     for other, found in compared.items():
         value, low, high = found["ratio"]
         console.print(f"{best.removesuffix('_against')} over {other}: {value:.3f} × ({low:.3f} to {high:.3f})")
+
+
+def _actions(measured: dict[str, dict[str, float]]) -> object:
+    from rich.table import Table
+
+    columns = ("share", "foretold", "log_loss", "base_log_loss", "auc")
+    table = Table("action", *columns, title="what is done with the item that is taken up")
+    for action, measures in measured.items():
+        table.add_row(action, *(f"{measures[column]:.4f}" for column in columns))
+    return table

@@ -8,12 +8,14 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from streams.clock import Clock, from_ms, wall_seconds
 from streams.contracts import Event
 from streams.errors import DataError
 from streams.settings.state import StateSettings
 from streams.settings.training import TrainingSettings
+from workers.ranking.model.action_training import teach_actions
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import count_items
 from workers.ranking.model.checkpoint import Checkpoints
@@ -25,6 +27,7 @@ from workers.ranking.model.sequences import Sequences, read_events
 from workers.ranking.model.towers import Shape, TwoTowers
 
 LEAST_EVENTS: Final = 100
+_AT_ONCE: Final = 65_536
 
 
 class ItemTexts(NamedTuple):
@@ -54,8 +57,9 @@ def train(
 
     First the towers: the newest `settings.validation_share` of the time line is held out, this stage stops
     when NDCG@10 there has not risen for `settings.patience` measurements, and the averaged weights that did
-    best go on. Then, for `settings.finish_epochs`, the towers and the re-ranker learn from everything. On one
-    machine equal arguments give bundles of equal version, as long as torch runs as many threads.
+    best go on. Then, for `settings.finish_epochs`, the towers and the re-ranker learn from everything. Last come
+    the action heads, which change nothing of the rest. On one machine equal arguments give bundles of equal
+    version, as long as torch runs as many threads.
 
     Args:
         items: the catalogue; items without events help to centre the text vectors only.
@@ -131,6 +135,10 @@ def train_on(
         towers, text_vectors[torch.from_numpy(known)], sequences, settings, progress=progress, checkpoints=kept
     )
 
+    known_texts = text_vectors[torch.from_numpy(known)]
+    taught = teach_actions(
+        fitted.towers, _vectors(fitted.towers, known_texts), sequences, fitted.counted, settings
+    )
     newest_ms = int(times_ms.max())
     bundle = Bundle.of(
         fitted.towers,
@@ -146,9 +154,10 @@ def train_on(
             ignored=ignored,
             sha256=sequences.sha256(),
         ),
-        metrics=fitted.metrics,
+        metrics=fitted.metrics | taught.metrics,
         created_at=from_ms(int(clock() * 1_000)),
         second=_second(fitted),
+        actions=None if taught.heads is None else _weights(taught.heads),
     )
     kept.clear()
     return bundle
@@ -169,8 +178,22 @@ def _kept(
     return Checkpoints(directory / digest.hexdigest()[:12])
 
 
+@torch.inference_mode()
+def _vectors(towers: TwoTowers, text_vectors: torch.Tensor) -> torch.Tensor:
+    return torch.cat(
+        [
+            towers.eval().item(text_vectors[first : first + _AT_ONCE], torch.arange(first, last) + 1)
+            for first in range(0, len(text_vectors), _AT_ONCE)
+            for last in (min(first + _AT_ONCE, len(text_vectors)),)
+        ]
+    )
+
+
+def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+
+
 def _second(fitted: Fitted) -> SecondStage | None:
     if fitted.reranker is None or fitted.counted is None:
         return None
-    weights = {name: tensor.detach().clone() for name, tensor in fitted.reranker.state_dict().items()}
-    return SecondStage(weights, fitted.counted.whole, fitted.counted.trends.newest)
+    return SecondStage(_weights(fitted.reranker), fitted.counted.whole, fitted.counted.trends.newest)
