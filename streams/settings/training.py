@@ -34,6 +34,12 @@ class TrainingSettings(Section):
     """Of the layers while training; weights stay float32. Faster only where the machine has bfloat16 units."""
     validation_share: float = Field(default=0.05, ge=0, le=0.5)
     """Newest share of the time line that decides when to stop; 0 learns from everything for all `epochs`."""
+    full_softmax_items: int = Field(default=20_000, ge=1)
+    """Up to so many known items each target competes with all of them; beyond, with a sample."""
+    sampled_negatives: int = Field(default=4_096, ge=1)
+    """Items drawn for each step then, and shared by its targets."""
+    sampling_exponent: float = Field(default=0.75, ge=0, le=1)
+    """An item is drawn in proportion to its events to this power: 0 draws all alike. The loss corrects for it."""
     learning_rate: float = Field(default=2e-3, gt=0)
     """Peak of the cosine schedule."""
     weight_decay: float = Field(default=0.01, ge=0)
