@@ -1,6 +1,6 @@
 """`headrace train`: item vectors from the broker, interactions from a data set; a bundle and its announcement."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from workers.ranking.registry import announcement
 
 
 def train_and_announce(
-    settings: Settings, events: Sequence[Event], progress: Callable[[Epoch], None]
+    settings: Settings, events: Iterable[Event], progress: Callable[[Epoch], None]
 ) -> ModelVersion:
     """Train on `events` over the item vectors that the broker holds, save the bundle, announce it as champion.
 

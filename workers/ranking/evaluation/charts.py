@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 WIDTH: Final = 860
 HEIGHT: Final = 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 190, 16, 52
+_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 190, 16, 52
 _COLOURS: Final = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5")
-_MOST_LABELS: Final = 12
+_MOST_LABELS: Final = 9
 
 
 class Line(NamedTuple):

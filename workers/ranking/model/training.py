@@ -1,7 +1,7 @@
 """From events and text vectors to a bundle."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -44,7 +44,7 @@ class ItemTexts(NamedTuple):
 
 def train(
     items: ItemTexts,
-    interactions: Sequence[Event],
+    interactions: Iterable[Event],
     settings: TrainingSettings,
     state: StateSettings,
     encoder_id: str,
@@ -63,8 +63,8 @@ def train(
 
     Args:
         items: the catalogue; items without events help to centre the text vectors only.
-        interactions: in replay order; impressions, searches, events of unknown items, repeated ids and
-            ratings outside `state.rating_scale` are left out and counted in the manifest.
+        interactions: read once, equal times of a user in replay order; impressions, searches, events of unknown
+            items, repeated ids and ratings outside `state.rating_scale` are left out and counted in the manifest.
         settings: sizes, duration, seed.
         state: `history_length` and `rating_scale`, which serving must share.
         encoder_id: of the encoder that made the text vectors.
