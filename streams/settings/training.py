@@ -1,10 +1,13 @@
 """Settings of `headrace train`: what is learned, from how much, for how long."""
 
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from streams.settings.section import Section
+
+NOT_LEARNED: Final = frozenset({"directory", "mlflow_uri"})
+"""Settings that change nothing of a model: they are in no manifest."""
 
 
 class TrainingSettings(Section):
@@ -69,6 +72,8 @@ class TrainingSettings(Section):
     """Threads of torch while training; the matrices are small, and waiting threads starve the workers beside."""
     seed: int = 0
     """Of everything random in training."""
+    mlflow_uri: str = ""
+    """Where runs are written down by MLflow (extra `mlflow`): `http://…`, or `sqlite:///…`; empty writes none."""
     directory: str = ""
     """Where bundles are written; empty is the user's data directory."""
 

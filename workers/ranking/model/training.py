@@ -14,7 +14,7 @@ from streams.clock import Clock, from_ms, wall_seconds
 from streams.contracts import Event
 from streams.errors import DataError
 from streams.settings.state import StateSettings
-from streams.settings.training import TrainingSettings
+from streams.settings.training import NOT_LEARNED, TrainingSettings
 from workers.ranking.model.action_training import teach_actions
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import count_items
@@ -173,7 +173,7 @@ def _kept(
     """Return the checkpoints of this very training: another one's would continue something else."""
     if directory is None:
         return Checkpoints()
-    facts = (sequences.sha256(), settings.model_dump_json(exclude={"directory"}), repr(shape))
+    facts = (sequences.sha256(), settings.model_dump_json(exclude=set(NOT_LEARNED)), repr(shape))
     digest = hashlib.sha256("\n".join(facts).encode() + text_vectors.numpy().tobytes())
     return Checkpoints(directory / digest.hexdigest()[:12])
 
