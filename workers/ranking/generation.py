@@ -31,6 +31,7 @@ class Generation:
         neighbours: of each item, in that index.
         texts: the available rows by text vector; None where neither a source nor a request asks for it.
         trends: what is done with items lately; the same for every model.
+        action_weights: of the settings.
 
     Args:
         before: whose text index is taken over.
@@ -45,6 +46,7 @@ class Generation:
         before: "Generation | None" = None,
     ) -> None:
         self.model = model
+        self.action_weights = settings.ranking.action_weights
         self.trends = Trends() if trends is None else trends
         self.catalogue = catalogue
         self._settings = settings

@@ -13,6 +13,7 @@ from workers.ranking import metrics
 from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
 from workers.ranking.model.serving import Model
+from workers.ranking.model.worth import check_actions
 from workers.ranking.registry import Announcements, load_announced
 from workers.ranking.trends import Trends
 
@@ -89,6 +90,7 @@ class World:
         self._tried = champion
         try:
             model = Model(load_announced(champion, self.encoder_id, self.catalogue.dimension or None))
+            check_actions(model, self._settings.ranking.action_weights)
         except DataError as error:
             metrics.MODELS_REFUSED.inc()
             _log.error("model refused", version=champion.version, error=str(error))
