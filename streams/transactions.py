@@ -18,6 +18,7 @@ of blocking every reader until the timeout.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -31,23 +32,14 @@ from streams.clock import monotonic_seconds
 from streams.contracts import Output
 from streams.delivery import Abandoned, Unknown
 from streams.errors import BrokerError, Fatal, Transient
-from streams.remedies import Remedy, row_of
+from streams.remedies import Remedy, row_of, tells_of_absence
 from streams.transform import Ends
 
 _log = structlog.get_logger()
 _CALL_SECONDS = 5.0
 _HUNG_SECONDS = _CALL_SECONDS + 1.0
-_AWAY = frozenset(
-    {
-        KafkaError._TIMED_OUT,
-        KafkaError._TIMED_OUT_QUEUE,
-        KafkaError._MSG_TIMED_OUT,
-        KafkaError._TRANSPORT,
-        KafkaError._INCONSISTENT,  # some records did not arrive
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-    }
-)
+_COMMIT_SECONDS = 10.0
+_INIT_SECONDS = 1.0
 _TWIN_REPLACEMENTS = 5
 _TWIN_SECONDS = 60.0
 
@@ -62,7 +54,7 @@ class TransactionalDelivery:
     Args:
         consumer: whose group's offsets are sent.
         make_producer: returns a new producer, always with the same `transactional.id`.
-        timeout_seconds: an answer that is retried for longer ends the worker.
+        timeout_seconds: a broker that starts no transaction for longer ends the worker.
         place: some partition of the group; None for a writer that commits no offsets, who has none to settle.
 
     Raises:
@@ -87,7 +79,11 @@ class TransactionalDelivery:
         self._ends: dict[tuple[str, int], int] = {}
         self._bounded = Bounded()
         self._shaken = False
-        self._producer = self._made()
+        self._producer = make_producer()
+        self._waits_since: float | None = monotonic_seconds()
+        while self._waits_since is not None:
+            with suppress(Abandoned):
+                self._await_ready()
 
     @property
     def ends(self) -> Ends:
@@ -98,6 +94,7 @@ class TransactionalDelivery:
         """Do step 1."""
         if self._shaken:
             self._replace("a commit had to be repeated", "the broker was away")
+        self._await_ready()
         if not self._settled:
             self.settle()
         self._counts.clear()
@@ -137,6 +134,7 @@ class TransactionalDelivery:
         """
         if (place := self._place) is None:
             return
+        self._await_ready()
         self._do(self._producer.begin_transaction)
         self._send([place])
         self._do(lambda: self._producer.abort_transaction(_CALL_SECONDS), patient=False)
@@ -160,7 +158,7 @@ class TransactionalDelivery:
             committing: a failure may come too late to tell what became of the batch.
             patient: call again when the broker was away, rather than give up a batch that is not committed.
         """
-        deadline = monotonic_seconds() + self._timeout_seconds
+        deadline = monotonic_seconds() + min(_COMMIT_SECONDS, self._timeout_seconds)
         while True:
             try:
                 call()
@@ -168,7 +166,7 @@ class TransactionalDelivery:
             except KafkaException as failure:
                 error = failure.args[0]
             row = row_of(error)
-            self._shaken |= error.code() in _AWAY
+            self._shaken |= tells_of_absence(error)
             match row.remedy:
                 case Remedy.RETRY if self._shaken and not patient:
                     self._replace(error.str(), "the broker was away")
@@ -176,7 +174,9 @@ class TransactionalDelivery:
                 case Remedy.RETRY if monotonic_seconds() < deadline:
                     _log.warning("transaction: again", error=error.str(), why=row.why)
                 case Remedy.RETRY:
-                    raise Transient(f"the broker has not answered for {self._timeout_seconds:g} s: {error.str()}")
+                    self._replace(error.str(), "the broker was away")
+                    lost = f"the broker has not answered: {error.str()}"
+                    raise _Lost(lost) if committing else Abandoned(lost)
                 case Remedy.ABORT:
                     # A batch whose records did not all arrive is never committed.
                     self._abort(error, committing and error.code() != KafkaError._INCONSISTENT)
@@ -214,22 +214,31 @@ class TransactionalDelivery:
         metrics.PRODUCERS_REPLACED.inc()
         _log.warning("producer replaced", error=cause, why=why)
         self._producer.purge()
-        self._producer = self._made()
+        self._producer = self._make_producer()
+        self._waits_since = monotonic_seconds()
+        with suppress(Abandoned):  # librdkafka goes on with it; `begin` waits for the end
+            self._await_ready()
 
-    def _made(self) -> Producer:
-        producer = self._make_producer()
-        deadline = monotonic_seconds() + self._timeout_seconds
-        while True:
-            try:
-                producer.init_transactions(_CALL_SECONDS)
-                return producer
-            except KafkaException as failure:
-                error = failure.args[0]
+    def _await_ready(self) -> None:
+        """Start the producer: this ends what an earlier one with its id left open.
+
+        While the broker is away this gives up after a moment each time, so that the loop goes on to serve its
+        consumer: one whose session ended meanwhile is taken for a twin if it answers that late (librdkafka's issue
+        3437).
+        """
+        if self._waits_since is None:
+            return
+        try:
+            self._producer.init_transactions(_INIT_SECONDS)
+        except KafkaException as failure:
+            error = failure.args[0]
             row = row_of(error)
             if row.remedy is not Remedy.RETRY:
-                raise _ended(error, row.why)
-            if monotonic_seconds() > deadline:
-                raise Transient(f"the broker starts no transaction: {error.str()}")
+                raise _ended(error, row.why) from None
+            if monotonic_seconds() - self._waits_since > self._timeout_seconds:
+                raise Transient(f"the broker starts no transaction: {error.str()}") from None
+            raise Abandoned(f"the broker starts no transaction yet: {error.str()}") from None
+        self._waits_since = None
 
     def _queue(self, topic: str, records: Sequence[Output]) -> None:
         # produce_batch takes neither headers nor timestamps, and costs half of produce.

@@ -28,11 +28,12 @@ class Makes:
     def __init__(self, **first_fails: list[KafkaError]) -> None:
         self.made: list[FakeProducer] = []
         self._first_fails = first_fails
+        self.next_fails: dict[str, list[KafkaError]] = {}
 
     def __call__(self) -> Producer:
         producer = FakeProducer()
-        if not self.made:
-            producer.failures = {name: list(errors) for name, errors in self._first_fails.items()}
+        fails = self.next_fails if self.made else self._first_fails
+        producer.failures = {name: list(errors) for name, errors in fails.items()}
         self.made.append(producer)
         return cast(Producer, producer)
 
@@ -102,11 +103,33 @@ def test_a_retriable_error_is_answered_by_the_same_call(step: str, error: KafkaE
     assert makes.made[0].visible
 
 
-def test_a_broker_that_never_answers_ends_the_worker() -> None:
+def test_a_commit_that_is_never_answered_leaves_the_outcome_unknown() -> None:
     makes = Makes(commit=[RETRIABLE] * 100)
-    with pytest.raises(Transient, match="has not answered"):
-        deliver(delivery(makes, timeout_seconds=0), *states(1))
+    made = delivery(makes, timeout_seconds=0)
+    with pytest.raises(Unknown, match="has not answered"):
+        deliver(made, *states(1))
     assert "abort" not in makes.made[0].calls
+    deliver(made, *states(1))
+    assert makes.made[1].visible
+
+
+def test_a_broker_that_starts_no_transaction_ends_the_worker() -> None:
+    with pytest.raises(Transient, match="starts no transaction: slow"):
+        delivery(Makes(init=[RETRIABLE] * 100), timeout_seconds=0)
+
+
+def test_a_new_producer_that_is_not_ready_is_waited_for_batch_by_batch() -> None:
+    makes = Makes(send_offsets=[RETRIABLE])
+    makes.next_fails = {"init": [RETRIABLE, RETRIABLE, RETRIABLE]}
+    made = delivery(makes)
+    with pytest.raises(Abandoned, match="was away"):
+        deliver(made, *states(1))
+    for _ in range(2):
+        with pytest.raises(Abandoned, match="starts no transaction yet"):
+            deliver(made, *states(1))
+    deliver(made, *states(1))
+    assert len(makes.made) == 2
+    assert makes.made[1].visible
 
 
 @pytest.mark.parametrize("step", ["produce", "send_offsets", "commit"])
