@@ -138,6 +138,25 @@ def board() -> Board:
             ],
         )
         .row(
+            "Are requests in words answered?",
+            [
+                chart(
+                    "How long does an answer take?",
+                    "From the request's time in the log to its answer, half of them and the slowest hundredth.",
+                    "s",
+                    Query(quantile(0.5, "headrace_ranking_answer_seconds"), "half"),
+                    Query(quantile(0.99, "headrace_ranking_answer_seconds"), "slowest hundredth"),
+                    levels=Levels(slo.TYPICAL_SECONDS, slo.FRESHNESS_SECONDS),
+                ),
+                chart(
+                    "How much is asked?",
+                    "Requests answered a second.",
+                    "cps",
+                    Query(rate("headrace_ranking_answer_seconds_count"), "answered"),
+                ),
+            ],
+        )
+        .row(
             "Are slates made with less than all there is, or held back?",
             [
                 chart(

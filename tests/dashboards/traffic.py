@@ -13,10 +13,13 @@ import msgspec
 from streams.clock import monotonic_seconds
 from streams.contracts import Event, EventType
 from streams.settings import Settings
+from workers.asking import request_of
 from workers.datasets.contract import Dataset
 from workers.publisher import Publisher
 from workers.slates import Slates
 
+_ASKING = 0.1
+"""Requests in words for each act."""
 _REGULARS = 40
 """Users who come all the time, so that they answer slates of a few seconds ago."""
 _EDITED = 20
@@ -106,6 +109,8 @@ class Traffic:
     def _act(self) -> None:
         """Every second user's shop says what was seen, the others' only what was done."""
         user = self._draw.choice(self.users[:_REGULARS])
+        if self._draw.random() < _ASKING:
+            self._publisher.request(request_of(user, "something new"))
         slate = self._slates.newest.get(user)
         if slate is None or not slate.items or self._draw.random() < 0.3:
             kind = self._draw.choice((EventType.VIEW, EventType.CLICK, EventType.ADD_TO_CART))

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from encoder.identity import encoder_id
 from streams.provision import create_topics
@@ -22,6 +23,9 @@ from tests.integration.faults.fleet import Fleet
 from tests.integration.faults.reference import Verdict
 from tests.integration.faults.scenarios import ALL, Stage
 from tests.integration.kafka_node import KafkaNode
+
+QUICK: Final = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"}
+"""A broker looks for dead transactions every 10 s; the tests need not wait for that."""
 
 
 class Forgotten(Exception):
@@ -44,7 +48,7 @@ def play(
     """
     draw = random.Random(seed)
     directory.mkdir()
-    node = KafkaNode(jars, directory, {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"})
+    node = KafkaNode(jars, directory, QUICK, controller_apart=True)
     node.start()
     settings = load_settings(
         kafka={
