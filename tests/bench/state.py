@@ -22,7 +22,7 @@ from tests.bench.state_parts.silence import broker_restart_silence_seconds, even
 from tests.bench.state_parts.sizes import states
 from tests.bench.state_parts.workload import fill, fresh
 from tests.integration.conftest import JARS, SKIPPED
-from tests.integration.faults.soak import Forgotten, play
+from tests.integration.faults.soak import Forgotten, play_to_a_verdict
 from tests.integration.kafka_node import KafkaNode
 
 
@@ -134,9 +134,9 @@ def faults(node: KafkaNode, size: Size) -> list[Figure]:
     """Play every fault once, on a broker of its own."""
     with tempfile.TemporaryDirectory() as directory:
         try:
-            verdict = play(Path(os.environ[JARS]), Path(directory) / "faults", seed=1)
+            verdict = play_to_a_verdict(Path(os.environ[JARS]), Path(directory), seed=1)
         except Forgotten:
-            print("NOT MEASURED: faults; the broker forgot transactions when it was killed")
+            print("NOT MEASURED: faults; every broker forgot transactions when it was killed")
             return []
     print(verdict)
     return [
