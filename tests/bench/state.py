@@ -112,8 +112,9 @@ def takeover(node: KafkaNode, size: Size) -> list[Figure]:
 
 
 def broker(node: KafkaNode, size: Size) -> list[Figure]:
-    """Kill the broker and start it again."""
-    return [Figure("broker_restart_silence_seconds", broker_restart_silence_seconds(node), "s", "<= 5")]
+    """Kill a broker whose controller lives on, and start it again."""
+    with _node(os.environ[JARS], controller_apart=True) as own:
+        return [Figure("broker_restart_silence_seconds", broker_restart_silence_seconds(own), "s", "<= 5")]
 
 
 def slate(node: KafkaNode, size: Size) -> list[Figure]:
@@ -167,9 +168,9 @@ def _run(settings: Settings, part: str, *arguments: object) -> Any:
 
 
 @contextmanager
-def _node(jars: str) -> Iterator[KafkaNode]:
+def _node(jars: str, controller_apart: bool = False) -> Iterator[KafkaNode]:
     with tempfile.TemporaryDirectory() as directory:
-        node = KafkaNode(Path(jars), Path(directory))
+        node = KafkaNode(Path(jars), Path(directory), controller_apart=controller_apart)
         node.start()
         try:
             yield node
