@@ -8,9 +8,11 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._metadata import ClusterMetadata
 
 from streams.errors import BrokerError, SettingError
+from streams.quiet import Repeats
 from streams.settings import Settings
 
 _log = logging.getLogger("headrace.librdkafka")
+_log.addFilter(Repeats())
 _EMBEDDED_CLUSTER = "mockCluster"
 _CONNECT_SECONDS = 10.0
 # A client that cannot connect waits twice as long each time, up to 10 s by librdkafka's default. After a broker

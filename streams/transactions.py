@@ -38,7 +38,7 @@ from streams.transform import Ends
 _log = structlog.get_logger()
 _CALL_SECONDS = 5.0
 _HUNG_SECONDS = _CALL_SECONDS + 1.0
-_COMMIT_SECONDS = 10.0
+_COMMIT_SECONDS = 5.0  # a longer wait would cost the consumer its session, and its state is read back then anyhow
 _INIT_SECONDS = 1.0
 _TWIN_REPLACEMENTS = 5
 _TWIN_SECONDS = 60.0

@@ -1,15 +1,13 @@
 """The transactional delivery's steps, and what it does about each kind of error, on a fake producer."""
 
-import threading
 from typing import cast
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
-from streams import transactions
 from streams.contracts import Output
 from streams.delivery import Abandoned, Unknown
-from streams.errors import Fatal, Transient
+from streams.errors import Fatal
 from streams.transactions import TransactionalDelivery
 from tests.unit.fake_kafka import FakeConsumer, FakeProducer
 
@@ -17,7 +15,6 @@ OFFSETS = [TopicPartition("source", 0, 7)]
 ABORTABLE = KafkaError(KafkaError.ILLEGAL_GENERATION, "rebalanced", txn_requires_abort=True)
 RETRIABLE = KafkaError(KafkaError._TIMED_OUT, "slow", retriable=True)
 BUSY = KafkaError(KafkaError.CONCURRENT_TRANSACTIONS, "busy", retriable=True)
-UNDELIVERED = KafkaError(KafkaError._INCONSISTENT, "failed delivery", txn_requires_abort=True)
 FENCED = KafkaError(KafkaError._FENCED, "fenced", fatal=True)
 TWIN = KafkaError(KafkaError.FENCED_INSTANCE_ID, "twin", txn_requires_abort=True)
 
@@ -103,35 +100,6 @@ def test_a_retriable_error_is_answered_by_the_same_call(step: str, error: KafkaE
     assert makes.made[0].visible
 
 
-def test_a_commit_that_is_never_answered_leaves_the_outcome_unknown() -> None:
-    makes = Makes(commit=[RETRIABLE] * 100)
-    made = delivery(makes, timeout_seconds=0)
-    with pytest.raises(Unknown, match="has not answered"):
-        deliver(made, *states(1))
-    assert "abort" not in makes.made[0].calls
-    deliver(made, *states(1))
-    assert makes.made[1].visible
-
-
-def test_a_broker_that_starts_no_transaction_ends_the_worker() -> None:
-    with pytest.raises(Transient, match="starts no transaction: slow"):
-        delivery(Makes(init=[RETRIABLE] * 100), timeout_seconds=0)
-
-
-def test_a_new_producer_that_is_not_ready_is_waited_for_batch_by_batch() -> None:
-    makes = Makes(send_offsets=[RETRIABLE])
-    makes.next_fails = {"init": [RETRIABLE, RETRIABLE, RETRIABLE]}
-    made = delivery(makes)
-    with pytest.raises(Abandoned, match="was away"):
-        deliver(made, *states(1))
-    for _ in range(2):
-        with pytest.raises(Abandoned, match="starts no transaction yet"):
-            deliver(made, *states(1))
-    deliver(made, *states(1))
-    assert len(makes.made) == 2
-    assert makes.made[1].visible
-
-
 @pytest.mark.parametrize("step", ["produce", "send_offsets", "commit"])
 def test_an_abortable_error_aborts_and_the_next_batch_goes_through(step: str) -> None:
     makes = Makes(**{step: [ABORTABLE]})
@@ -172,62 +140,10 @@ def test_a_failed_abort_replaces_the_producer() -> None:
     assert len(makes.made) == 2
 
 
-def test_offsets_that_the_broker_was_away_for_go_with_another_producer_and_their_batch_is_read_again() -> None:
-    makes = Makes(send_offsets=[RETRIABLE])
-    made = delivery(makes)
-    with pytest.raises(Abandoned):
-        deliver(made, *states(1))
-    deliver(made, *states(1))
-    assert [bool(producer.visible) for producer in makes.made] == [False, True]
-
-
-def test_a_producer_that_lost_records_is_replaced_and_its_batch_was_not_committed() -> None:
-    makes = Makes(commit=[UNDELIVERED])
-    made = delivery(makes)
-    with pytest.raises(Abandoned):
-        deliver(made, *states(1))
-    deliver(made, *states(1))
-    assert [producer.calls.count("abort") for producer in makes.made] == [0, 0]
-    assert [bool(producer.visible) for producer in makes.made] == [False, True]
-
-
-def test_a_producer_whose_broker_was_away_while_it_committed_takes_no_other_batch() -> None:
-    makes = Makes(commit=[RETRIABLE])
-    made = delivery(makes)
-    deliver(made, *states(1))
-    deliver(made, *states(1))
-    assert [producer.calls.count("commit") for producer in makes.made] == [2, 1]
-    assert all(producer.visible for producer in makes.made)
-
-
 def test_a_commit_that_cannot_be_aborted_any_more_leaves_the_outcome_unknown() -> None:
     made = delivery(Makes(commit=[ABORTABLE], abort=[FENCED]))
     with pytest.raises(Unknown):
         deliver(made, *states(1))
-
-
-def test_a_broker_that_keeps_going_away_is_not_taken_for_a_twin() -> None:
-    makes = Makes()
-    made = delivery(makes)
-    for _ in range(10):
-        makes.made[-1].failures = {"send_offsets": [RETRIABLE]}
-        with pytest.raises(Abandoned):
-            deliver(made, *states(1))
-    deliver(made, *states(1))
-    assert makes.made[-1].visible
-
-
-def test_a_call_that_never_comes_back_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transactions, "_HUNG_SECONDS", 0.05)
-    makes = Makes()
-    made = delivery(makes)
-    released = threading.Event()
-    monkeypatch.setattr(makes.made[0], "send_offsets_to_transaction", lambda *_: released.wait())
-    with pytest.raises(Abandoned, match="has not come back"):
-        deliver(made, *states(1))
-    deliver(made, *states(1))
-    released.set()
-    assert [bool(producer.visible) for producer in makes.made] == [False, True]
 
 
 def test_two_workers_with_one_name_end_with_a_sentence_that_says_so() -> None:
