@@ -8,11 +8,16 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._metadata import ClusterMetadata
 
 from streams.errors import BrokerError, SettingError
+from streams.quiet import Repeats
 from streams.settings import Settings
 
 _log = logging.getLogger("headrace.librdkafka")
+_log.addFilter(Repeats())
 _EMBEDDED_CLUSTER = "mockCluster"
 _CONNECT_SECONDS = 10.0
+# A client that cannot connect waits twice as long each time, up to 10 s by librdkafka's default. After a broker
+# was away that would be another 10 s, and once more for the connection to each coordinator.
+_RECONNECT_MS = 500
 
 
 def producer(settings: Settings, **properties: Any) -> Producer:
@@ -147,6 +152,7 @@ def _made(kind: type[Any], settings: Settings, defaults: dict[str, Any], propert
     config = {
         "bootstrap.servers": settings.kafka.bootstrap_servers,
         "client.id": f"headrace-{settings.instance}",
+        "reconnect.backoff.max.ms": _RECONNECT_MS,
         **defaults,
         **{name.replace("_", "."): value for name, value in properties.items()},
         **theirs,

@@ -42,7 +42,7 @@ def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health)
             from workers.embedding import EmbeddingTransform
 
             encoder = DeduplicatingEncoder(load_encoder(settings.encoder), _CACHED_TEXTS)
-            _run(name, EmbeddingTransform(settings, encoder), settings, stop, health)
+            _run(name, EmbeddingTransform(settings, encoder, partitions), settings, stop, health)
         case "ranking":
             _run_ranking(settings, stop, health)
         case "feedback":
@@ -91,6 +91,7 @@ def _run_feedback(settings: Settings, stop: Stop, health: Health) -> None:
         health.beat()
         return stop.requested
 
+    spare_collections()
     run_feedback(settings, stopped, lambda ready: health.set("assigned", ready))
 
 

@@ -50,7 +50,10 @@ class Reranked(Towers):
         self._candidates = min(candidates, len(items.item_ids))
 
     def scores(self, questions: Questions) -> Matrix:
-        """Return the second stage's scores of the candidates, and the towers' less 1e5 of all others."""
+        """Return the second stage's scores of the candidates, and the towers' less 1e5 of all others.
+
+        Of each question the candidates' scores are moved together, to the mass that the towers gave them.
+        """
         towers = super().scores(questions)
         unseen = mask_seen(towers.copy(), questions)
         count = len(questions.ends)
@@ -61,9 +64,12 @@ class Reranked(Towers):
         pairs = Pairs(owners, numbers, rows, self._model.trends[numbers])
         final = self._rescorer.rescore(
             towers[owners, rows], self._matrix[rows], self._texts, self._trails(questions), pairs
-        )
+        ).reshape(best.shape)
+        before = np.take_along_axis(unseen, best, axis=1)
+        # The second stage says which candidate comes next if one of them does; that chance is the towers'.
+        final += _mass(before) - _mass(np.where(np.isfinite(before), final, -np.inf))
         found = towers - _BELOW
-        np.put_along_axis(found, best, final.reshape(best.shape), axis=1)
+        np.put_along_axis(found, best, final, axis=1)
         return found
 
     def _trails(self, questions: Questions) -> Trails:
@@ -79,3 +85,22 @@ def mask_seen(scores: Matrix, questions: Questions) -> Matrix:
     for line, start, end in zip(scores, questions.starts.tolist(), questions.ends.tolist(), strict=True):
         line[rows[start:end]] = -np.inf
     return scores
+
+
+def probabilities(scores: Matrix) -> Matrix:
+    """Return what `Towers` or `Reranked` say is each item's chance to come next, float32 (n, items).
+
+    Args:
+        scores: of either, with -inf where an item cannot come next; a row needs one that can.
+    """
+    odds = np.where(scores < -_BELOW / 2, scores + _BELOW, scores)
+    found: Matrix = np.exp(odds - _mass(odds))
+    return found
+
+
+def _mass(scores: Matrix) -> Matrix:
+    """Return the logarithm of the sum of exp(scores), float32 (n, 1); 0 where nothing is possible."""
+    top = scores.max(axis=1, keepdims=True)
+    top = np.where(np.isfinite(top), top, np.float32(0))
+    sums = np.exp(scores - top).sum(axis=1, keepdims=True)
+    return np.asarray(top + np.log(np.where(sums > 0, sums, 1)), np.float32)
