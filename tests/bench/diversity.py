@@ -50,8 +50,10 @@ def chunks(values: Sequence[T], length: int) -> list[Sequence[T]]:
 
 def same_candidates(rows: Rows, queries: int) -> Candidates:
     """Return `rows`, ascending, for each of so many queries."""
-    count = queries * len(rows)
-    return Candidates(np.tile(rows, queries), np.repeat(np.arange(queries), len(rows)), np.zeros(count, np.uint32))
+    owners = np.repeat(np.arange(queries), len(rows))
+    return Candidates(
+        np.tile(rows, queries), owners, np.zeros(len(owners), np.uint32), np.zeros(len(owners), np.float32)
+    )
 
 
 def figures(every: int) -> list[Figure]:

@@ -98,13 +98,14 @@ class Pipeline:
     def candidates(
         self, queries: Sequence[Query], now_ms: int, *, vital_only: bool = False
     ) -> tuple[Candidates, list[Removed]]:
-        """Return what the sources propose and the filters keep, and what each filter removed."""
+        """Return the best of what the sources propose and the filters keep, and what each filter removed."""
         proposals = [self._propose(source, queries, vital_only) for source in self._stages.sources]
-        candidates = union(proposals)
+        candidates = union(proposals, [source.weight for source in self._stages.sources])
         self.laps.lap(_UNION)
-        kept = sift(self._stages.filters, queries, candidates, self._generation, now_ms)
+        kept, removed = sift(self._stages.filters, queries, candidates, self._generation, now_ms)
+        kept = kept.best(self._settings.candidates, len(queries))
         self.laps.lap(("filter", "all"))
-        return kept
+        return kept, removed
 
     def score(self, queries: Sequence[Query], candidates: Candidates, scorer: Scorer | None = None) -> Scored:
         """Return the scores with their boosts."""

@@ -17,8 +17,8 @@ from workers.ranking.model.sequences import Sequences, read_events
 from workers.ranking.model.serving import Model
 from workers.ranking.model.training import ItemTexts
 
-SOURCES: Final = ("towers", "ease_decayed", "covisitation")
-"""Systems that stand for sources of candidates in the recall of the union."""
+SOURCES: Final = ("learned", "covisited", "together")
+"""Of the candidates that the second stage is given, as serving names them."""
 COLD_SHARE: Final = 0.1
 COLD_QUESTIONS: Final = 4_000
 
@@ -47,10 +47,11 @@ def evaluate(questions: Questions, items: ItemTexts, model: Model) -> dict[str, 
     systems: dict[str, System] = dict(baselines(questions, texts))
     systems["towers"] = OrPopular(Towers(model, items), count)
     best = "towers"
+    retrieval = None
     if model.rescorer is not None:
-        systems["reranked"], best = OrPopular(Reranked(model, items), count), "reranked"
-    sources = [name for name in SOURCES if name in systems]
-    answered = ask(questions, systems, count, sources)
+        reranked = Reranked(model, items, RECALL_DEPTH)
+        systems["reranked"], best, retrieval = OrPopular(reranked, count), "reranked", reranked.candidates
+    answered = ask(questions, systems, count, retrieval)
     return {
         "protocol": questions.name,
         "questions": len(questions.ends),
@@ -61,7 +62,7 @@ def evaluate(questions: Questions, items: ItemTexts, model: Model) -> dict[str, 
             name: summary(name, answered, texts) | {"by_history": by_history(name, answered)} for name in systems
         },
         f"{UNION}_recall_at_{RECALL_DEPTH}": float(answered.in_union.mean()) if len(answered.in_union) else 0.0,
-        "union_of": sources,
+        "union_of": SOURCES if retrieval is not None else (),
         f"{best}_ndcg_at_{DEPTH}_against": {
             name: compared(best, name, answered) for name in systems if name != best
         },
