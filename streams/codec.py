@@ -3,6 +3,7 @@
 import msgspec
 
 from streams.contracts import (
+    Answer,
     Erasure,
     Event,
     EventType,
@@ -12,6 +13,8 @@ from streams.contracts import (
     ItemVector,
     ModelAlias,
     ModelVersion,
+    RankingQuery,
+    RankingRequest,
     Receipt,
     Recommendation,
     TrainingExample,
@@ -36,6 +39,8 @@ decode_model_version = msgspec.json.Decoder(ModelVersion).decode
 decode_model_alias = msgspec.json.Decoder(ModelAlias).decode
 decode_erasure = msgspec.json.Decoder(Erasure).decode
 decode_receipt = msgspec.json.Decoder(Receipt).decode
+decode_ranking_request = msgspec.json.Decoder(RankingRequest).decode
+decode_answer = msgspec.json.Decoder(Answer).decode
 
 decode_item_vector = msgspec.msgpack.Decoder(ItemVector).decode
 _decode_user_state = msgspec.msgpack.Decoder(UserState).decode
@@ -43,6 +48,7 @@ decode_user_vector = msgspec.msgpack.Decoder(UserVector).decode
 decode_user_action = msgspec.msgpack.Decoder(UserAction).decode
 decode_item_activity = msgspec.msgpack.Decoder(ItemActivity).decode
 decode_training_example = msgspec.msgpack.Decoder(TrainingExample).decode
+decode_ranking_query = msgspec.msgpack.Decoder(RankingQuery).decode
 decode_item_trend = msgspec.msgpack.Decoder(ItemTrend).decode
 
 

@@ -12,6 +12,9 @@ USER_ACTIONS = "user.actions.v1"
 ITEM_ACTIVITY = "item.activity.v1"
 USER_VECTORS = "user.vectors.v1"
 RECOMMENDATIONS = "recommendations.v1"
+RANKING_REQUESTS = "ranking.requests.v1"
+RANKING_QUERIES = "ranking.queries.v1"
+RANKING_ANSWERS = "ranking.answers.v1"
 TRAINING_EXAMPLES = "training.examples.v1"
 ITEM_TRENDS = "item.trends.v1"
 MODELS = "models.v1"
@@ -85,6 +88,7 @@ def all_topics(encoder_id: str) -> tuple[Topic, ...]:
         Topic(REKEYED, "delete", 7 * _DAY, _REKEYED_MAX_BYTES),
         Topic(ERASURES, "delete", 30 * _DAY),
         Topic(CATALOGUE, "compact", None),
+        Topic(RANKING_REQUESTS, "delete", _DAY),
     )
     derived = (
         Topic(USER_STATE, "compact", None),
@@ -93,12 +97,14 @@ def all_topics(encoder_id: str) -> tuple[Topic, ...]:
         Topic(ITEM_ACTIVITY, "delete", 7 * _DAY),
         Topic(USER_VECTORS, "compact", None),
         Topic(RECOMMENDATIONS, "compact,delete", 7 * _DAY),
+        Topic(RANKING_QUERIES, "delete", _DAY),
+        Topic(RANKING_ANSWERS, "delete", _DAY),
         Topic(TRAINING_EXAMPLES, "delete", 30 * _DAY),
         Topic(ITEM_TRENDS, "compact", None),
         Topic(MODELS, "compact", None),
         Topic(RECEIPTS, "delete", 90 * _DAY),
     )
-    followed = {USER_STATE, USER_ACTIONS, ITEM_ACTIVITY, RECOMMENDATIONS}
+    followed = {USER_STATE, USER_ACTIONS, ITEM_ACTIVITY, RECOMMENDATIONS, RANKING_QUERIES}
     read = (*sources, *(topic for topic in derived if topic.name in followed))
     letters = (Topic(dead_letters(topic.name), "delete", 30 * _DAY, _DEAD_LETTER_MAX_BYTES) for topic in read)
     return (*sources, *derived, *letters)

@@ -1,4 +1,7 @@
-"""The embedding worker's transform: catalogue in, one vector an item out, encoded only when its text changed."""
+"""The embedding worker's transform: catalogue in, one vector an item out, encoded only when its text changed.
+
+Requests in words go through the same language model, and on to the ranking workers.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -12,10 +15,12 @@ from encoder.texts import item_text
 from streams.clock import to_ms
 from streams.codec import SCHEMA_VERSION, decode_item, decode_item_vector, encode_msgpack
 from streams.contracts import Item, ItemVector, Output, Record, Rejected
+from streams.privacy.pseudonyms import pseudonymise
 from streams.settings import Settings
 from streams.store import MemoryStore, ends_of
-from streams.topics import CATALOGUE, item_vectors
+from streams.topics import CATALOGUE, RANKING_REQUESTS, item_vectors
 from streams.transform import Changelog, Ends, changelog
+from workers.requests import Asked, decode_asked, passed_on
 
 
 class Change(NamedTuple):
@@ -27,35 +32,35 @@ class Change(NamedTuple):
 
 
 class EmbeddingTransform:
-    """Keeps `item.vectors.v1.<encoder id>` in step with the catalogue, partition by partition."""
+    """Keeps `item.vectors.v1.<encoder id>` in step with the catalogue, partition by partition.
 
-    sources = (CATALOGUE,)
+    Args:
+        partitions: of every user-keyed topic.
+    """
 
-    def __init__(self, settings: Settings, encoder: Encoder) -> None:
+    sources = (CATALOGUE, RANKING_REQUESTS)
+
+    def __init__(self, settings: Settings, encoder: Encoder, partitions: int) -> None:
         self._settings = settings
         self._encoder = encoder
         self._topic = item_vectors(encoder.id)
+        self._partitions = partitions
+        self._rename = pseudonymise(settings.privacy)
         self._store = MemoryStore()
 
-    def decode(self, record: Record) -> Change | Rejected:
-        """Return the change, or why the record holds none."""
-        if record.key is None:
-            return Rejected(record, "keyless", "a catalogue record needs its item_id as key")
-        if record.value is None:
-            return Change(record.partition, record.key, None)
-        try:
-            item = decode_item(record.value)
-        except msgspec.ValidationError as error:
-            return Rejected(record, "invalid", str(error))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Rejected(record, "malformed", str(error))
-        if item.item_id.encode() != record.key:
-            return Rejected(record, "key_mismatch", f"the key is not the item_id {item.item_id!r}")
-        return Change(record.partition, record.key, item)
+    def decode(self, record: Record) -> Change | Asked | Rejected:
+        """Return the change or the request, or why the record holds none."""
+        return decode_asked(record) if record.topic == RANKING_REQUESTS else _decode_change(record)
 
-    def handle(self, batch: Sequence[Change]) -> Iterable[Output]:
-        """Return the newest version of every item of the batch; texts that did not change are not encoded."""
-        newest = {(change.partition, change.key): change.item for change in batch}
+    def handle(self, batch: Sequence[Change | Asked]) -> Iterable[Output]:
+        """Return the requests, and the newest version of every item; texts that did not change are not encoded."""
+        changes = [what for what in batch if isinstance(what, Change)]
+        asked = [what for what in batch if isinstance(what, Asked)]
+        requests = passed_on(asked, self._encoder, self._partitions, self._rename) if asked else []
+        return [*requests, *self._items(changes)]
+
+    def _items(self, changes: Sequence[Change]) -> list[Output]:
+        newest = {(change.partition, change.key): change.item for change in changes}
         texts = {
             place: item_text(item, self._settings.encoder.item_template)
             for place, item in newest.items()
@@ -127,3 +132,19 @@ def _message(item: Item, vector: bytes, digest: bytes) -> ItemVector:
         expires_at_ms=None if item.expires_at is None else to_ms(item.expires_at),
         attributes=item.attributes,
     )
+
+
+def _decode_change(record: Record) -> Change | Rejected:
+    if record.key is None:
+        return Rejected(record, "keyless", "a catalogue record needs its item_id as key")
+    if record.value is None:
+        return Change(record.partition, record.key, None)
+    try:
+        item = decode_item(record.value)
+    except msgspec.ValidationError as error:
+        return Rejected(record, "invalid", str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Rejected(record, "malformed", str(error))
+    if item.item_id.encode() != record.key:
+        return Rejected(record, "key_mismatch", f"the key is not the item_id {item.item_id!r}")
+    return Change(record.partition, record.key, item)

@@ -61,7 +61,7 @@ def evaluate_all(
                 "evaluation",
                 progress=lambda epoch, name=name: progress(name, epoch),  # type: ignore[misc]
             )
-        found[name] = evaluate(questions, items, Model(models[learned_from]))
+        found[name] = evaluate(questions, items, Model(models[learned_from]), settings.ranking.action_weights)
     return {
         "dataset": dataset.name,
         "items": len(items.item_ids),

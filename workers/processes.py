@@ -44,7 +44,7 @@ def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health)
             from workers.embedding import EmbeddingTransform
 
             encoder = DeduplicatingEncoder(load_encoder(settings.encoder), _CACHED_TEXTS)
-            _run(name, EmbeddingTransform(settings, encoder), settings, stop, health)
+            _run(name, EmbeddingTransform(settings, encoder, partitions), settings, stop, health)
         case "ranking":
             _run_ranking(settings, stop, health)
         case "feedback":
@@ -93,6 +93,7 @@ def _run_feedback(settings: Settings, stop: Stop, health: Health) -> None:
         health.beat()
         return stop.requested
 
+    _spare_collections()
     run_feedback(settings, stopped, lambda ready: health.set("assigned", ready))
 
 
@@ -109,7 +110,11 @@ def _run(name: WorkerName, transform: Transform[Any], settings: Settings, stop: 
         health.beat()
         return stop.requested
 
+    _spare_collections()
+    loop.run(stopped)
+
+
+def _spare_collections() -> None:
     gc.collect()
     gc.freeze()  # what was imported stays: collections need not walk through it
     gc.set_threshold(_GC_OBJECTS, 20, 100)  # a batch's records are no garbage before its end
-    loop.run(stopped)

@@ -7,18 +7,18 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from streams.arrivals import record_of
 from streams.clock import monotonic_seconds, wall_seconds
 from streams.codec import encode_json
-from streams.contracts import Event, Item
+from streams.contracts import Event, Item, RankingRequest
 from streams.errors import BrokerError
 from streams.kafka import partition_count, producer
 from streams.settings import Settings
-from streams.topics import CATALOGUE, CLICKSTREAM
+from streams.topics import CATALOGUE, CLICKSTREAM, RANKING_REQUESTS
 
 Delivered = Callable[[int, int, int], None]
 """Takes partition, offset and CreateTime (milliseconds since the epoch) of a record that the broker has."""
 
 
 class Publisher:
-    """Sends items and events. For one thread; `Delivered` callbacks run inside its methods.
+    """Sends items, events and requests. For one thread; `Delivered` callbacks run inside its methods.
 
     Attributes:
         delivered: records that the broker has.
@@ -46,6 +46,10 @@ class Publisher:
     def event(self, event: Event, delivered: Delivered | None = None) -> None:
         """Send an event; `delivered` hears where in the log it went."""
         self._send(CLICKSTREAM, event.user_id, encode_json(event), delivered)
+
+    def request(self, request: RankingRequest) -> None:
+        """Send a request for a slate."""
+        self._send(RANKING_REQUESTS, request.user_id, encode_json(request), None)
 
     def poll(self) -> None:
         """Run the callbacks that are due, without waiting."""

@@ -1,6 +1,6 @@
 """`headrace train`: item vectors from the broker, interactions from a data set; a bundle and its announcement."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -19,29 +19,39 @@ from workers.bundles import bundles_directory
 from workers.ranking.model.course import Epoch
 from workers.ranking.model.training import ItemTexts, train
 from workers.ranking.registry import announcement
+from workers.tracking import tracked
 
 
 def train_and_announce(
-    settings: Settings, events: Sequence[Event], progress: Callable[[Epoch], None]
+    settings: Settings, events: Iterable[Event], progress: Callable[[Epoch], None]
 ) -> ModelVersion:
     """Train on `events` over the item vectors that the broker holds, save the bundle, announce it as champion.
 
     Raises:
         DataError: the broker holds no item vectors, or there is too little to learn from.
+        SettingError: see `tracked`.
         Transient: the announcement was not delivered.
     """
     torch.set_num_threads(settings.training.threads)
     encoder = encoder_id(settings.encoder)
     name = settings.ranking.model_name
-    bundle = train(
-        item_texts(settings, encoder),
-        events,
-        settings.training,
-        settings.state,
-        encoder,
-        progress=progress,
-        checkpoints=bundles_directory(settings) / name / "unfinished",
-    )
+    items = item_texts(settings, encoder)
+    with tracked(settings.training, name) as tracker:
+
+        def report(epoch: Epoch) -> None:
+            tracker.epoch(epoch)
+            progress(epoch)
+
+        bundle = train(
+            items,
+            events,
+            settings.training,
+            settings.state,
+            encoder,
+            progress=report,
+            checkpoints=bundles_directory(settings) / name / "unfinished",
+        )
+        tracker.finish(bundle)
     directory = bundles_directory(settings) / name / bundle.version
     bundle = bundle.save(directory)
     records = announcement(bundle, directory.resolve().as_uri(), name)

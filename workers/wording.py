@@ -13,6 +13,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "neighbours": "near what you did last",
     "covisited": "others went on to it from what you did last",
     "together": "goes with what you did",
+    "query": "like what you asked for",
     "text": "described like what you did last",
     "pinned": "placed here by the shop",
     "no_history": "nothing known yet",

@@ -58,6 +58,7 @@ def number(
     query: Query,
     *,
     width: int = 6,
+    height: int = 5,
     levels: Levels | None = None,
     text: bool = False,
 ) -> Panel:
@@ -67,6 +68,7 @@ def number(
         title: the question that it answers.
         about: what the answer means and what to do when it is bad.
         unit: Grafana's id of the unit.
+        height: 8 beside charts.
         text: show the series' name instead of its value.
     """
     panel = (
@@ -75,7 +77,7 @@ def number(
         .description(about)
         .datasource(SOURCE)
         .unit(unit)
-        .height(5)
+        .height(height)
         .span(width)
         .color_mode(common.BigValueColorMode.VALUE)
         .graph_mode(common.BigValueGraphMode.NONE if text else common.BigValueGraphMode.AREA)

@@ -75,7 +75,7 @@ def board() -> Board:
                     width=8,
                 ),
                 chart(
-                    "Do slates repeat themselves, do the popular crowd out the rest?",
+                    "Are slates repeated, or only popular?",
                     "Share of places held by the same user's slate before; share held by the most popular.",
                     "percentunit",
                     Query(

@@ -101,7 +101,7 @@ def board() -> Board:
                     width=4,
                 ),
                 number(
-                    "How fresh are the item vectors?",
+                    "How fresh are vectors?",
                     "Age of the newest item vector that a ranking worker has read.",
                     "s",
                     Query(age("headrace_ranking_newest_vector_timestamp_seconds"), "age"),

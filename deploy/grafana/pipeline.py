@@ -80,6 +80,7 @@ def board() -> Board:
                     "percentunit",
                     Query(share_or_zero(REJECTED, READ), "dead"),
                     width=8,
+                    height=8,
                     levels=Levels(slo.DEAD_LETTER_RATIO / 10, slo.DEAD_LETTER_RATIO),
                 ),
                 chart(
@@ -133,6 +134,25 @@ def board() -> Board:
                     Query(rate("headrace_streams_replaced_producers_total", "worker"), "{{worker}} replaced"),
                     Query(rate("headrace_streams_rebuilt_stores_total", "worker"), "{{worker}} store rebuilt"),
                     width=6,
+                ),
+            ],
+        )
+        .row(
+            "Are requests in words answered?",
+            [
+                chart(
+                    "How long does an answer take?",
+                    "From the request's time in the log to its answer, half of them and the slowest hundredth.",
+                    "s",
+                    Query(quantile(0.5, "headrace_ranking_answer_seconds"), "half"),
+                    Query(quantile(0.99, "headrace_ranking_answer_seconds"), "slowest hundredth"),
+                    levels=Levels(slo.TYPICAL_SECONDS, slo.FRESHNESS_SECONDS),
+                ),
+                chart(
+                    "How much is asked?",
+                    "Requests answered a second.",
+                    "cps",
+                    Query(rate("headrace_ranking_answer_seconds_count"), "answered"),
                 ),
             ],
         )

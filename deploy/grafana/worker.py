@@ -50,6 +50,7 @@ def board() -> Board:
                     "Two names: an update is under way, or was forgotten half-way.",
                     "short",
                     Query(f"max by (version) (headrace_workers_info{WHO})", "{{version}}"),
+                    height=8,
                     text=True,
                 ),
             ],

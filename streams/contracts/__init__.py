@@ -8,10 +8,12 @@ from streams.contracts.models import ModelAlias, ModelVersion
 from streams.contracts.privacy import Cleared, Erasure, Receipt, Retained
 from streams.contracts.recommendations import Reason, Recommendation, RecommendedItem, Source
 from streams.contracts.records import Headers, Output, Record, Rejected
+from streams.contracts.requests import Answer, RankingQuery, RankingRequest
 from streams.contracts.users import Interaction, UserState, UserVector
 
 __all__ = [
     "ITEMLESS",
+    "Answer",
     "Cleared",
     "Erasure",
     "Event",
@@ -25,6 +27,8 @@ __all__ = [
     "ModelAlias",
     "ModelVersion",
     "Output",
+    "RankingQuery",
+    "RankingRequest",
     "Reason",
     "Receipt",
     "Recommendation",

@@ -5,7 +5,7 @@ import msgspec
 from streams.contracts.recommendations import Source
 
 
-class UserAction(msgspec.Struct, frozen=True, array_like=True):
+class UserAction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`user.actions.v1`, keyed by `user_id`: one accepted, de-duplicated event that names an item.
 
     Attributes:
@@ -27,7 +27,7 @@ class UserAction(msgspec.Struct, frozen=True, array_like=True):
     source: Source
 
 
-class ItemActivity(msgspec.Struct, frozen=True, array_like=True):
+class ItemActivity(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`item.activity.v1`, keyed by `item_id`: what one batch of the state worker held about an item.
 
     Attributes:

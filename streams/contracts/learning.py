@@ -13,7 +13,7 @@ TREND_HOURS = (1, 24, 168)
 """Memory of the counts of an `ItemTrend`, in hours of stream time."""
 
 
-class TrainingExample(msgspec.Struct, frozen=True, array_like=True):
+class TrainingExample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`training.examples.v1`, keyed by `user_id`: one item that was offered to a user, and what came of it.
 
     Attributes:
@@ -46,7 +46,7 @@ class TrainingExample(msgspec.Struct, frozen=True, array_like=True):
     outcome_time_ms: int | None
 
 
-class ItemTrend(msgspec.Struct, frozen=True, array_like=True):
+class ItemTrend(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`item.trends.v1`, keyed by `item_id`: how much is done with an item lately.
 
     Attributes:

@@ -10,13 +10,34 @@ from typing import Any
 
 import msgspec
 
-from streams.contracts import Erasure, Event, Item, ModelAlias, ModelVersion, Receipt, Recommendation
-from streams.topics import CATALOGUE, CLICKSTREAM, ERASURES, MODELS, RECEIPTS, RECOMMENDATIONS
+from streams.contracts import (
+    Answer,
+    Erasure,
+    Event,
+    Item,
+    ModelAlias,
+    ModelVersion,
+    RankingRequest,
+    Receipt,
+    Recommendation,
+)
+from streams.topics import (
+    CATALOGUE,
+    CLICKSTREAM,
+    ERASURES,
+    MODELS,
+    RANKING_ANSWERS,
+    RANKING_REQUESTS,
+    RECEIPTS,
+    RECOMMENDATIONS,
+)
 
 _PUBLIC: dict[str, Any] = {
     CLICKSTREAM: Event,
     CATALOGUE: Item,
     RECOMMENDATIONS: Recommendation,
+    RANKING_REQUESTS: RankingRequest,
+    RANKING_ANSWERS: Answer,
     ERASURES: Erasure,
     RECEIPTS: Receipt,
     MODELS: (ModelVersion, ModelAlias),

@@ -6,6 +6,7 @@ record that was left out, it reads as a duplicate for ever.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -14,8 +15,8 @@ from faust.types import EventT
 from streams.contracts import Record
 from streams.errors import Transient
 from streams.feedback import metrics
+from streams.feedback.taking import taken
 
-_LINGER_SECONDS = 0.05
 Failed = Callable[[BaseException], None]
 
 
@@ -51,38 +52,24 @@ class Batching:
         self._most = most
         self._failed = failed
         self._waiting: list[EventT[Any]] = []
-        self._busy = asyncio.Lock()
         self._arrived: dict[tuple[str, int], int] = {}
         self._broken = False
         self.newest: dict[tuple[str, int], tuple[int, int]] = {}
 
     async def agent(self, stream: Any) -> None:
         """Handle a stream for ever; the body of a Faust agent."""
-        linger = asyncio.ensure_future(self._lingering())
-        queue = stream.channel.queue
         try:
             async for event in stream.noack().events():
                 self._arrive(event)
                 # While there is more, a larger batch costs less; when there is none, waiting brings nothing.
-                if len(self._waiting) >= self._most or queue.empty():
-                    await self._handle()
+                for more in taken(stream, self._most - 1):
+                    self._arrive(more)
+                await self._handle()
         except asyncio.CancelledError:
             raise
         except Exception as error:
             self._failed(error)
             await asyncio.Event().wait()  # an agent that ends would be started again
-        finally:
-            linger.cancel()
-
-    async def _lingering(self) -> None:
-        """Handle what was left over: a rebalance empties the stream between the look at it and the next record."""
-        try:
-            while True:
-                await asyncio.sleep(_LINGER_SECONDS)
-                if self._waiting:
-                    await self._handle()
-        except Exception as error:
-            self._failed(error)
 
     def _arrive(self, event: EventT[Any]) -> None:
         """Take an event that follows the one before it.
@@ -101,21 +88,19 @@ class Batching:
         self._waiting.append(event)
 
     async def _handle(self) -> None:
-        async with self._busy:
-            if self._broken:
-                raise Transient("a batch before this one was not handled")
-            events, self._waiting = self._waiting, []
-            if not events:
-                return
-            records = [_record(event) for event in events]
-            # Until it is done: a batch that raised, or was cancelled half way, is in nobody's hands any more.
-            self._broken = True
-            await self._handler.handle(records)
-            self._broken = False
-            for event, record in zip(events, records, strict=True):
-                event.ack()
-                metrics.MESSAGES.labels(record.topic).inc()
-                self.newest[record.topic, record.partition] = (record.offset, record.timestamp_ms)
+        if self._broken:
+            raise Transient("a batch before this one was not handled")
+        events, self._waiting = self._waiting, []
+        records = [_record(event) for event in events]
+        # Until it is done: a batch that raised, or was cancelled half way, is in nobody's hands any more.
+        self._broken = True
+        await self._handler.handle(records)
+        self._broken = False
+        for event, record in zip(events, records, strict=True):
+            event.ack()
+            self.newest[record.topic, record.partition] = (record.offset, record.timestamp_ms)
+        for topic, count in Counter(record.topic for record in records).items():
+            metrics.MESSAGES.labels(topic).inc(count)
 
 
 def _record(event: EventT[Any]) -> Record:

@@ -25,7 +25,7 @@ class Place(msgspec.Struct, frozen=True, array_like=True, gc=False):
     sources: tuple[str, ...]
 
 
-class OpenSlate(msgspec.Struct, frozen=True, array_like=True):
+class OpenSlate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A slate that an action may still answer.
 
     Attributes:
@@ -57,7 +57,7 @@ class OpenSlate(msgspec.Struct, frozen=True, array_like=True):
         return next((place for place in self.places if place.item_id == item_id), None)
 
 
-class KeptAction(msgspec.Struct, frozen=True, array_like=True):
+class KeptAction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An action whose slate is still open, or did not come yet.
 
     Attributes:
@@ -78,7 +78,7 @@ class KeptAction(msgspec.Struct, frozen=True, array_like=True):
     standing: str | None = None
 
 
-class JoinState(msgspec.Struct, frozen=True, array_like=True):
+class JoinState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Everything that is kept of one user.
 
     Attributes:

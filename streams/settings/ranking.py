@@ -1,11 +1,16 @@
 """Settings of the index and the ranking pipeline."""
 
-from typing import Literal, Self
+from math import isfinite
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from streams.settings.section import Section
 from streams.settings.selection import Boost, Cap, Pin
+
+ACTIONS: Final = ("view", "click", "add_to_cart", "purchase", "like", "dislike", "rating")
+"""What a user may do with an item; a rating among the best two fifths of its scale is a like too, among the worst
+two a dislike."""
 
 
 class IndexSettings(Section):
@@ -50,6 +55,13 @@ class RankingSettings(Section):
     """Candidates that go with the user's items by EASE; none of a model without a second stage."""
     text_candidates: int = Field(default=50, ge=0)
     """Candidates whose texts are nearest to those of the user's newest items; for users with few events."""
+    requests: bool = True
+    """Answer `ranking.requests.v1`; off, the items are not held by their texts for it."""
+    query_candidates: int = Field(default=200, ge=1)
+    """Candidates whose texts are nearest to the words of a request."""
+    query_weight: float = Field(default=20.0, ge=0)
+    """What the nearness of words and text, a cosine, counts for beside the model's score: 0 ranks what was found
+    by the user's taste alone, large numbers by the words alone."""
     few_events: int = Field(default=3, ge=0)
     """Up to so many known events a user counts as new, and text helps to find candidates."""
 
@@ -68,11 +80,20 @@ class RankingSettings(Section):
 
     scorer: str = "model"
     """`model`, or a scorer of an installed package (entry point group `headrace.scorers`)."""
+    action_weights: dict[str, float] = Field(default_factory=dict)
+    """What an action is worth beside the 1 that taking an item up is worth: an item's score is
+    log(P(taken up) · (1 + sum of weight · P(action | taken up))). Only `dislike` may weigh below 0, above -1;
+    without weights the score is P(taken up) alone."""
     score_parts: bool = True
     """Publish what each score is made of."""
 
     diversity: float = Field(default=0.0, ge=0, le=1)
     """0 ranks by score alone. Above, an item loses rank as its text resembles those before it (MMR)."""
+    variety: float = Field(default=0.0, ge=0, le=1)
+    """0 chooses by score alone. Above, an item is worth more if it is of kinds that the slate lacks; the order
+    stays that of the scores."""
+    variety_by: str = "categories"
+    """Expression that names the kinds of an item, as in a cap."""
     caps: tuple[Cap, ...] = ()
     """Most items of a kind; a slate may stay short for it."""
     boosts: tuple[Boost, ...] = ()
@@ -93,6 +114,17 @@ class RankingSettings(Section):
     """`valid_until` lies this long after `generated_at`."""
     model_name: str = Field(default="headrace", min_length=1, pattern=r"^[a-z0-9._-]+$")
     """The worker serves `<model_name>@champion` of `models.v1`."""
+
+    @model_validator(mode="after")
+    def _worth_stays_positive(self) -> Self:
+        for action, weight in self.action_weights.items():
+            if action not in ACTIONS:
+                raise ValueError(f"action_weights names {action!r}; there are: {', '.join(ACTIONS)}")
+            if not isfinite(weight) or (weight > 0 if action == "dislike" else weight < 0) or weight <= -1:
+                raise ValueError(
+                    f"action_weights.{action} is {weight}; a dislike weighs above -1 to 0, others 0 or more"
+                )
+        return self
 
     @model_validator(mode="after")
     def _heartbeat_before_the_end(self) -> Self:

@@ -1,10 +1,13 @@
 """Settings of `headrace train`: what is learned, from how much, for how long."""
 
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from streams.settings.section import Section
+
+NOT_LEARNED: Final = frozenset({"directory", "mlflow_uri"})
+"""Settings that change nothing of a model: they are in no manifest."""
 
 
 class TrainingSettings(Section):
@@ -20,7 +23,7 @@ class TrainingSettings(Section):
     """Share of activations dropped while training."""
     id_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of id embeddings dropped while training, so that text alone works."""
-    epochs: int = Field(default=20, ge=1)
+    epochs: int = Field(default=26, ge=1)
     """Most passes over the data before the held-out end."""
     evaluate_every: int = Field(default=2, ge=1)
     """Epochs between two measurements on the newest 5 % of the time line."""
@@ -34,6 +37,12 @@ class TrainingSettings(Section):
     """Of the layers while training; weights stay float32. Faster only where the machine has bfloat16 units."""
     validation_share: float = Field(default=0.05, ge=0, le=0.5)
     """Newest share of the time line that decides when to stop; 0 learns from everything for all `epochs`."""
+    full_softmax_items: int = Field(default=20_000, ge=1)
+    """Up to so many known items each target competes with all of them; beyond, with a sample."""
+    sampled_negatives: int = Field(default=4_096, ge=1)
+    """Items drawn for each step then, and shared by its targets."""
+    sampling_exponent: float = Field(default=0.75, ge=0, le=1)
+    """An item is drawn in proportion to its events to this power: 0 draws all alike. The loss corrects for it."""
     learning_rate: float = Field(default=2e-3, gt=0)
     """Peak of the cosine schedule."""
     weight_decay: float = Field(default=0.01, ge=0)
@@ -50,6 +59,9 @@ class TrainingSettings(Section):
     """Units of its middle layers."""
     reranker_candidates: int = Field(default=200, ge=2)
     """Best items of the towers among which it learns to choose."""
+    action_epochs: int = Field(default=8, ge=0)
+    """Passes in which the heads learn what users do with an item they take up (view … rating), after all else; 0
+    trains none. What they weigh in a score is `ranking.action_weights`."""
     neighbours: int = Field(default=200, ge=1)
     """Longest list of related items kept for an item, by kind of evidence."""
     neighbour_head: int = Field(default=8_000, ge=1, le=20_000)
@@ -60,6 +72,8 @@ class TrainingSettings(Section):
     """Threads of torch while training; the matrices are small, and waiting threads starve the workers beside."""
     seed: int = 0
     """Of everything random in training."""
+    mlflow_uri: str = ""
+    """Where runs are written down by MLflow (extra `mlflow`): `http://…`, or `sqlite:///…`; empty writes none."""
     directory: str = ""
     """Where bundles are written; empty is the user's data directory."""
 

@@ -1,19 +1,31 @@
-"""What people do while the dashboards are watched: they look at their slates, click, and sometimes search."""
+"""What people do while the dashboards are watched: they look at their slates, click, and sometimes search.
+
+Somebody also works on the catalogue: texts change, and change back.
+"""
 
 import itertools
 import random
 import threading
 from datetime import UTC, datetime
 
+import msgspec
+
 from streams.clock import monotonic_seconds
 from streams.contracts import Event, EventType
 from streams.settings import Settings
+from workers.asking import request_of
 from workers.datasets.contract import Dataset
 from workers.publisher import Publisher
 from workers.slates import Slates
 
+_ASKING = 0.1
+"""Requests in words for each act."""
 _REGULARS = 40
 """Users who come all the time, so that they answer slates of a few seconds ago."""
+_EDITED = 4
+"""Items whose texts change."""
+_EDITS_RATE = 0.4
+"""Changes a second."""
 
 
 class Traffic:
@@ -34,6 +46,7 @@ class Traffic:
         self._dataset = dataset
         self._draw = random.Random(0)
         self._number = itertools.count()
+        self._edits = itertools.count()
         self._slates = Slates(settings)
         self._publisher = Publisher(settings)
         self._lock = threading.Lock()
@@ -68,13 +81,14 @@ class Traffic:
             raise self._failed
 
     def _run(self) -> None:
-        owed, strangers, before = 0.0, 0.0, monotonic_seconds()
+        owed, strangers, edits, before = 0.0, 0.0, 0.0, monotonic_seconds()
         try:
             while not self._ended.is_set():
                 self._slates.read(0.05)
                 now = monotonic_seconds()
                 owed += (now - before) * self.rate
                 strangers += (now - before) * self.strangers_rate
+                edits += (now - before) * _EDITS_RATE
                 before = now
                 with self._lock:
                     while owed >= 1:
@@ -85,6 +99,9 @@ class Traffic:
                         self._publisher.event(
                             self._event(f"stranger-{next(self._number)}", EventType.SEARCH, None)
                         )
+                    while edits >= 1:
+                        edits -= 1
+                        self._edit()
                     self._publisher.poll()
         except BaseException as error:
             self._failed = error
@@ -92,6 +109,8 @@ class Traffic:
     def _act(self) -> None:
         """Every second user's shop says what was seen, the others' only what was done."""
         user = self._draw.choice(self.users[:_REGULARS])
+        if self._draw.random() < _ASKING:
+            self._publisher.request(request_of(user, "something new"))
         slate = self._slates.newest.get(user)
         if slate is None or not slate.items or self._draw.random() < 0.3:
             kind = self._draw.choice((EventType.VIEW, EventType.CLICK, EventType.ADD_TO_CART))
@@ -104,6 +123,15 @@ class Traffic:
                     self._event(user, EventType.IMPRESSION, item.item_id, slate.recommendation_id)
                 )
         self._publisher.event(self._event(user, EventType.CLICK, taken, slate.recommendation_id))
+
+    def _edit(self) -> None:
+        """Give an item a new text, or its old one back."""
+        number = next(self._edits)
+        item = self._dataset.items[number % _EDITED]
+        if number // _EDITED % 2 == 0:
+            text = f"{item.description or item.title} New edition."
+            item = msgspec.structs.replace(item, description=text)
+        self._publisher.item(item)
 
     def _event(self, user: str, kind: EventType, item: str | None, recommendation_id: str | None = None) -> Event:
         return Event(

@@ -113,14 +113,14 @@ def test_the_demo_answers_every_event_and_beats_popularity(demos: list[Demo], tm
 def test_killing_each_worker_in_turn_leaves_every_user_up_to_date(
     demos: list[Demo], tmp_path: Path, empty_kafka: str
 ) -> None:
-    arguments = ("--bootstrap-servers", empty_kafka, "--restart-workers", "--events", "2000", "--rate", "60")
+    arguments = ("--bootstrap-servers", empty_kafka, "--restart-workers", "--events", "1500", "--rate", "60")
     demos.append(demo := Demo(tmp_path, *arguments))
     demo.until("Replay")
     for name in WORKERS:
         time.sleep(3)
         os.kill(demo.pids()[name], signal.SIGKILL)
     summary = demo.summary()
-    assert summary["events"] == 2_000
+    assert summary["events"] == 1_500
     assert summary["users_up_to_date"] == summary["users"] > 0
     assert summary["rejected"] == 0
 

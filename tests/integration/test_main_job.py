@@ -23,6 +23,7 @@ from streams.settings import Settings, load_settings
 from streams.settings.tree import variable_of
 from streams.topics import CLICKSTREAM, RECOMMENDATIONS, USER_STATE, USER_VECTORS, dead_letters
 from tests.integration.poison import BAD
+from workers.asking import ask, request_of
 from workers.cli.explain import explain
 from workers.datasets.contract import Dataset
 from workers.datasets.sample import load, planted_theme, theme_of
@@ -114,6 +115,7 @@ def test_clicks_become_slates_that_follow_tastes_and_catalogue_and_no_bad_byte_i
     _planted_tastes_are_found(service)
     _a_user_without_history_gets_popular_items_and_is_told_so(service)
     _a_slate_is_explained_as_it_was_published(service)
+    _a_request_in_words_is_answered_by_what_they_mean(service)
     _what_rises_reaches_a_user_without_history(service)
     _withdrawn_items_leave_the_standing_slates(service)
     _bad_bytes_arrive_whole_in_the_dead_letter_topic(service)
@@ -189,6 +191,22 @@ def _a_slate_is_explained_as_it_was_published(service: Service) -> None:
     assert all(item["events"][0]["words"] in text for item in told["items"])
     nobody = CliRunner().invoke(command, ["not there", *arguments[1:]])
     assert nobody.exit_code == 1
+
+
+def _a_request_in_words_is_answered_by_what_they_mean(service: Service) -> None:
+    wanted = service.dataset.items[-1]
+    standing = service.newest("stranger")
+    for user in (service.dataset.events[-1].user_id, "stranger"):
+        request = request_of(user, wanted.title, length=5, include_seen=True)
+        answer = ask(service.settings, request, SECONDS)
+        assert answer is not None
+        assert (answer.request_id, answer.user_id, answer.query) == (request.request_id, user, request.query)
+        assert wanted.item_id in [item.item_id for item in answer.items]
+        assert len(answer.items) == 5
+        fits = [theme_of(item.item_id) == theme_of(wanted.item_id) for item in answer.items]
+        assert sum(fits) >= 3, "one of eight themes would be right by chance in .125"
+    service.slates.read(0.5)
+    assert service.newest("stranger") == standing
 
 
 def _withdrawn_items_leave_the_standing_slates(service: Service) -> None:

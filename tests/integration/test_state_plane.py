@@ -40,7 +40,7 @@ def settings(broker: str) -> Settings:
         kafka={
             "bootstrap_servers": broker,
             "group_prefix": f"test-{time.time_ns()}",
-            "session_timeout_seconds": 30,
+            "session_timeout_seconds": 6,  # the embedded broker waits as long before a group may be joined again
         }
     )
     create_topics(made, encoder_id(made.encoder))

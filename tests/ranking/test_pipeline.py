@@ -209,9 +209,20 @@ def test_diversity_makes_the_items_of_a_slate_less_alike(make: Makes) -> None:
     assert likeness(0.9) < likeness(0.5) < likeness(0.0)
 
 
+def test_variety_brings_kinds_that_the_slate_lacks(make: Makes) -> None:
+    def kinds(variety: float, variety_by: str = "categories") -> list[int]:
+        slates = make(slate_length=3, variety=variety, variety_by=variety_by).recommend(USERS[1:], NOW_MS)
+        return [len({number % 3 for number in numbers(slate)}) for slate in slates]
+
+    assert kinds(0.9) == [3, 3, 3]
+    # Each price is a kind of its own, so that no item adds more than another.
+    assert kinds(0.9, "price") == kinds(0.0) != [3, 3, 3]
+
+
 @pytest.mark.parametrize(
     ("setting", "ranking"),
     [
+        ("ranking.variety_by", {"variety": 0.1, "variety_by": "brand"}),
         ("ranking.rules.0", {"rules": ["prize <= 50"]}),
         ("ranking.boosts.0.when", {"boosts": [{"when": "colour == 'red'"}]}),
         ("ranking.caps.0.by", {"caps": [{"by": "brand", "most": 1}]}),

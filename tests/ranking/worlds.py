@@ -17,6 +17,7 @@ from streams.state.fold import fold
 from streams.topics import CLICKSTREAM
 from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
+from workers.ranking.model.actions import ActionHeads
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import HALF_LIFE_MS, count_items
 from workers.ranking.model.features import Evidence
@@ -70,6 +71,16 @@ def second_stage(known: int, width: int = 16, k: int = 4) -> SecondStage:
     ease, covisited = (Neighbours(items.copy(), draws.random((known, k), np.float32)) for _ in range(2))
     trends = draws.random((known, TRENDS), np.float32)
     return SecondStage(reranker.state_dict(), Evidence(ease, covisited), trends)
+
+
+def heads(actions: tuple[str, ...] = ("like", "dislike", "purchase")) -> ActionHeads:
+    """Return heads of drawn weights that say something else of every pair."""
+    made = ActionHeads(actions, width=16, hidden=8)
+    generator = torch.Generator().manual_seed(6)
+    for head in made.out.values():
+        torch.nn.init.normal_(head.weight, generator=generator)
+    made.eval()
+    return made
 
 
 def bundle(seed: int = 0, known: int = ITEMS, second: SecondStage | None = None) -> Bundle:

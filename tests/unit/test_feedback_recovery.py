@@ -106,3 +106,70 @@ def test_every_record_from_the_commit_on_reaches_the_agents_and_names_the_one_be
     offsets = range(committed or 0, END)
     want = list(zip(offsets, [None, *offsets], strict=False))
     assert asyncio.run(_seen_after_recovery(committed)) == want
+
+
+async def _drained(callback: Any, channels: Any, then: Any) -> Any:
+    """Drain records 11 to 13, with 10 read, while `then` happens; return the consumer."""
+    app = feedback_app(SETTINGS, 1, embedded=False)
+
+    async def ignore(*_: Any) -> None: ...
+
+    async def records(timeout: float) -> Any:
+        del timeout
+        for offset in (11, 12, 13):
+            yield PLACE, consumer._to_message(PLACE, _record(offset))
+        await asyncio.Event().wait()
+
+    consumer: Any = app.transport.create_consumer(
+        callback, on_partitions_revoked=ignore, on_partitions_assigned=ignore
+    )
+    consumer._thread.thread_loop.close()  # it is never started, and so would never close it
+    cast(Any, app)._consumer = consumer
+    cast(Any, app.topics)._tp_index[PLACE] = channels
+    consumer.getmany, consumer._read_offset[PLACE] = records, 10
+    consumer.resume_flow()
+    app.flow_control.resume()
+    draining = asyncio.ensure_future(consumer._drain_messages(cast(Any, app)._fetcher))
+    async with asyncio.timeout(30):
+        await then(consumer)
+    draining.cancel()
+    await asyncio.gather(draining, return_exceptions=True)
+    return consumer
+
+
+def test_a_record_that_a_rebalance_stopped_on_its_way_moves_no_position_that_a_seek_has_set() -> None:
+    full = SimpleNamespace(queue=SimpleNamespace(full=lambda: True))
+
+    async def waits(_: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def seek(consumer: Any) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        consumer._read_offset[PLACE] = 3
+        consumer.stop_flow()
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    consumer = asyncio.run(_drained(waits, [full], seek))
+    assert consumer._read_offset[PLACE] == 3
+
+
+def test_a_full_queue_is_waited_for_and_the_order_stays() -> None:
+    async def run() -> list[int]:
+        queue: asyncio.Queue[Any] = asyncio.Queue(1)
+        found: list[int] = []
+
+        async def put(message: Any) -> None:
+            await queue.put(message)
+
+        async def take(consumer: Any) -> None:
+            while len(found) < 3:
+                found.append((await queue.get()).offset)
+            while consumer._read_offset[PLACE] != 13:
+                await asyncio.sleep(0)
+
+        await _drained(put, [SimpleNamespace(queue=queue)], take)
+        return found
+
+    assert asyncio.run(run()) == [11, 12, 13]

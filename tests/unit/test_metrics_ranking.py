@@ -45,6 +45,19 @@ def test_a_batch_histogram_counts_as_prometheus_own(batches: list[list[float]]) 
         assert found == pytest.approx(theirs.get_sample_value(part, {"stage": "a"}))
 
 
+def test_nothing_is_lost_between_values_that_are_counted_together_and_the_next_ones() -> None:
+    registry = CollectorRegistry()
+    histogram = BatchHistogram("m_seconds", "m", buckets=(1.0,), label="of", values=("a", "b"), registry=registry)
+    for number in range(1, 101):
+        histogram.observe(np.full(number, 0.5), "a")
+        histogram.observe(np.full(number, 2.0), "b")
+        if number % 30 == 0:
+            assert registry.get_sample_value("m_seconds_count", {"of": "b"}) == number * (number + 1) / 2
+    assert registry.get_sample_value("m_seconds_bucket", {"of": "a", "le": "1.0"}) == 5_050
+    assert registry.get_sample_value("m_seconds_bucket", {"of": "b", "le": "1.0"}) == 0
+    assert registry.get_sample_value("m_seconds_sum", {"of": "b"}) == 10_100
+
+
 def test_values_that_are_no_numbers_are_left_out() -> None:
     registry = CollectorRegistry()
     histogram = BatchHistogram("n_seconds", "n", buckets=(1.0,), registry=registry)

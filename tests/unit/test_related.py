@@ -11,7 +11,7 @@ ITEMS, WIDTH, USERS, EVENTS = 40, 6, 12, 9
 HALF_LIFE = 4.0
 
 
-def world(seed: int = 0) -> tuple[Neighbours, np.ndarray, list[np.ndarray]]:  # type: ignore[type-arg]
+def world(seed: int = 0) -> tuple[Neighbours, np.ndarray, list[np.ndarray]]:
     draws = np.random.default_rng(seed)
     items = np.stack([draws.permutation(ITEMS)[:WIDTH] for _ in range(ITEMS)]).astype(np.int32)
     weights = draws.standard_normal((ITEMS, WIDTH)).astype(np.float32)

@@ -10,6 +10,7 @@ import typer
 
 from streams.errors import Fatal, HeadraceError
 from workers.cli import (
+    ask,
     broker,
     demo,
     dlq,
@@ -45,6 +46,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("erase")(erase.erase)
 app.command("explain")(explain.explain)
+app.command("ask")(ask.ask)
 app.add_typer(topics.app, name="topics")
 app.add_typer(items.app, name="items")
 app.add_typer(events.app, name="events")

@@ -15,10 +15,12 @@ _COLUMNS = {
     "coverage": "cover",
     "popularity_bias": "bias",
     "diversity": "divers",
+    "calibration_error": "calib",
 }
 
 
 def evaluate(
+    *,
     dataset: Annotated[
         str, typer.Option(help="What to evaluate on: a data set's name or the path of a folder.")
     ] = "movielens-100k",
@@ -32,6 +34,12 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(metavar="PATH", dir_okay=False, help="Write the JSON there too.")
     ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", dir_okay=False, help="Write an HTML page there: tables, curves, calibration."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train and measure: full ranking of all items, seen ones masked for every system alike. Needs no broker."""
@@ -42,6 +50,7 @@ def evaluate(
     from workers.demo.console import Screen
     from workers.evaluate import evaluate_all, item_texts
     from workers.ranking.evaluation.evaluate import PROTOCOLS
+    from workers.ranking.evaluation.page import page
 
     names = protocol or ["prequential"]
     if unknown := sorted(set(names) - set(PROTOCOLS)):
@@ -61,6 +70,8 @@ def evaluate(
     written = msgspec.json.format(msgspec.json.encode(found), indent=2)
     if output is not None:
         output.write_bytes(written + b"\n")
+    if plots is not None:
+        plots.write_text(page(found, _COLUMNS), encoding="utf-8")
     if as_json:
         typer.echo(written)
     else:
@@ -72,15 +83,30 @@ def _show(name: str, result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    columns = _COLUMNS | ({"worth_at_10": "worth"} if result["action_weights"] else {})
     table = Table(
-        "system", *_COLUMNS, title=f"{name}: {result['questions']:,} questions of {result['users']:,} users"
+        "system",
+        *columns.values(),
+        title=f"{name}: {result['questions']:,} questions of {result['users']:,} users",
     )
     for system, measures in result["systems"].items():
-        table.add_row(system, *(f"{measures[column]:.4f}" if column in measures else "" for column in _COLUMNS))
+        table.add_row(system, *(f"{measures[key]:.4f}" if key in measures else "" for key in columns))
     console = Console()
     console.print(table)
+    if result["actions"]:
+        console.print(_actions(result["actions"]))
     console.print(f"recall@200 of {' + '.join(result['union_of'])} in turns: {result['union_recall_at_200']:.4f}")
     best, compared = next((key, value) for key, value in result.items() if key.endswith("_against"))
     for other, found in compared.items():
         value, low, high = found["ratio"]
         console.print(f"{best.removesuffix('_against')} over {other}: {value:.3f} × ({low:.3f} to {high:.3f})")
+
+
+def _actions(measured: dict[str, dict[str, float]]) -> object:
+    from rich.table import Table
+
+    columns = ("share", "foretold", "log_loss", "base_log_loss", "auc")
+    table = Table("action", *columns, title="what is done with the item that is taken up")
+    for action, measures in measured.items():
+        table.add_row(action, *(f"{measures[column]:.4f}" for column in columns))
+    return table

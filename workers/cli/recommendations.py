@@ -1,12 +1,12 @@
 """`headrace recommendations …`: the slates, as any consumer reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
 from streams.codec import decode_item, decode_recommendation
-from streams.contracts import Recommendation
+from streams.contracts import Recommendation, RecommendedItem
 from streams.settings import Settings
 from streams.topics import CATALOGUE, RECOMMENDATIONS
 from workers.cli.options import BootstrapServers, Json, broker_settings
@@ -47,7 +47,7 @@ def get(
     if as_json:
         typer.echo(newest)
     else:
-        _show(decode_recommendation(newest), _titles(settings) if titles else {})
+        _show(decode_recommendation(newest), titles_of(settings) if titles else {})
 
 
 @app.command()
@@ -65,7 +65,7 @@ def tail(
 
     from workers.slates import Slates
 
-    known = _titles(settings) if titles else {}
+    known = titles_of(settings) if titles else {}
     slates, shown = Slates(settings, from_beginning=from_beginning), 0
     typer.echo(f"Waiting for slates on {RECOMMENDATIONS} …", err=True)
     while count is None or shown < count:
@@ -85,12 +85,18 @@ def _show(slate: Recommendation, titles: Mapping[str, str]) -> None:
     typer.echo(
         f"\nuser {slate.user_id}  at {slate.generated_at:%H:%M:%S}{caused_by}  (model {slate.model_version})"
     )
-    for place in slate.items:
+    show_items(slate.items, titles)
+
+
+def show_items(items: Sequence[RecommendedItem], titles: Mapping[str, str]) -> None:
+    """Write the places of a slate, one a line; `titles` stand for the ids that they know."""
+    for place in items:
         why = ", ".join(why_words(place.reasons, titles))
         typer.echo(f"{place.rank:>3}  {place.score:>8.3f}  {titles.get(place.item_id, place.item_id)}  ({why})")
 
 
-def _titles(settings: Settings) -> dict[str, str]:
+def titles_of(settings: Settings) -> dict[str, str]:
+    """Return item id -> title, read from the catalogue."""
     from streams.kafka import partition_count
     from streams.reading import read_to_end
 

@@ -9,7 +9,11 @@ from workers.cli.options import BootstrapServers, Json, broker_settings
 
 def train(
     dataset: Annotated[
-        str, typer.Option(help="Interactions to learn from: a data set's name or the path of a folder.")
+        str,
+        typer.Option(
+            help="What to learn from: a data set's name, a folder, Parquet files (one or a folder of them), or "
+            "`clickstream`: what the broker still keeps."
+        ),
     ] = "movielens-100k",
     events_before: Annotated[
         int, typer.Option(metavar="N", min=0, help="Leave out the newest N events, as a replay of N does.")
@@ -22,14 +26,13 @@ def train(
 
     from streams.codec import encode_json
     from streams.kafka import is_embedded
-    from workers.datasets import load_dataset
     from workers.demo.console import Screen
-    from workers.demo.plan import plan
     from workers.train import train_and_announce
+    from workers.training_data import training_events
 
     if is_embedded(settings):  # asks the broker, before the data set is downloaded
         typer.echo("This is the embedded broker: it forgets the announcement when it ends.", err=True)
-    events = plan(load_dataset(dataset).events, events_before).older
+    events = training_events(dataset, settings, events_before)
     with Screen().bar("epochs", settings.training.most_epochs, lambda: None) as advance:
         model = train_and_announce(settings, events, lambda epoch: advance(epoch.number))
     if as_json:

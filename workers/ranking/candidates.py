@@ -47,6 +47,7 @@ class Query:
         vector: float32 (width,), the learned user vector; None without history, or where there was no time.
         bought: int64, rows that the user bought, as far as the history goes.
         disliked: int64, rows that the user's newest opinion was a dislike of.
+        signals: int64 (h,), `signal_of` of each event of `history`; empty where there was no time.
     """
 
     state: UserState
@@ -56,6 +57,7 @@ class Query:
     step: Step = Step.HISTORY
     bought: Rows = field(default_factory=_no_rows)
     disliked: Rows = field(default_factory=_no_rows)
+    signals: Rows = field(default_factory=_no_rows)
 
 
 class Candidates(NamedTuple):

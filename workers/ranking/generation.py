@@ -29,8 +29,9 @@ class Generation:
         norms: float32 (capacity,); lengths of the rows of `item_matrix`.
         index: holds the rows that are available, by inner product.
         neighbours: of each item, in that index.
-        texts: the available rows by text vector; None where no source asks for it.
+        texts: the available rows by text vector; None where neither a source nor a request asks for it.
         trends: what is done with items lately; the same for every model.
+        action_weights: of the settings.
 
     Args:
         before: whose text index is taken over.
@@ -45,8 +46,10 @@ class Generation:
         before: "Generation | None" = None,
     ) -> None:
         self.model = model
+        self.action_weights = settings.ranking.action_weights
         self.trends = Trends() if trends is None else trends
         self.catalogue = catalogue
+        self._settings = settings
         self._counts = dict(zip(model.item_ids, model.popularity.tolist(), strict=True))
         count = len(catalogue)
         capacity = len(catalogue.available)
@@ -77,6 +80,8 @@ class Generation:
         self.neighbours.forget(unique)
         if self.texts is not None:
             self.texts.refresh(unique)
+        else:  # the catalogue was empty when the model came
+            self.texts = _texts(self.catalogue, self._settings)
         self._popular = None
 
     @property
@@ -117,5 +122,5 @@ class Generation:
 def _texts(catalogue: Catalogue, settings: Settings) -> TextIndex | None:
     ranking = settings.ranking
     asked = ranking.sources is None or "text" in ranking.sources
-    wanted = asked and ranking.text_candidates > 0 and ranking.few_events > 0 and catalogue.dimension > 0
-    return TextIndex(catalogue, settings.index) if wanted else None
+    wanted = ranking.requests or (asked and ranking.text_candidates > 0 and ranking.few_events > 0)
+    return TextIndex(catalogue, settings.index) if wanted and catalogue.dimension > 0 else None

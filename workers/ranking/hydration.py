@@ -39,9 +39,11 @@ def hydrate(
     bounds = np.searchsorted(past.owners, np.arange(len(states) + 1))
     lengths = np.diff(bounds)
     vectors = dict[int, npt.NDArray[np.float32]]()
+    signals = NO_ROWS
     filled = np.flatnonzero(lengths)
     if encode and len(filled):
-        columns = EventColumns(past.rows, _signals(past, generation), past.times_ms)
+        signals = _signals(past, generation)
+        columns = EventColumns(past.rows, signals, past.times_ms)
         model = generation.model
         batch = cut_histories(columns, bounds[filled], bounds[filled + 1], model.history_length)
         vectors = dict(zip(filled.tolist(), model.user_vectors(generation.item_matrix, batch), strict=True))
@@ -61,6 +63,7 @@ def hydrate(
             steps[number],
             bought[number],
             disliked[number],
+            signals[starts[number] : starts[number + 1]],
         )
         for number, state in enumerate(states)
     ]

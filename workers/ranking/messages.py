@@ -8,19 +8,28 @@ import numpy as np
 
 from streams.clock import from_ms
 from streams.codec import SCHEMA_VERSION, encode_json, encode_msgpack
-from streams.contracts import Output, Recommendation, RecommendedItem, Record, UserState, UserVector
+from streams.contracts import (
+    Answer,
+    Output,
+    RankingQuery,
+    Recommendation,
+    RecommendedItem,
+    Record,
+    UserState,
+    UserVector,
+)
 from streams.contracts.recommendations import recommendation_id
 from streams.privacy.receipts import ERASURE_HEADER, erasure_of, receipt, receipt_record
 from streams.settings import Settings
 from streams.settings.ranking import RankingSettings
 from streams.state.taste import taste
-from streams.topics import RECOMMENDATIONS, USER_VECTORS
+from streams.topics import RANKING_ANSWERS, RECOMMENDATIONS, USER_VECTORS
 from workers.ranking.candidates import Slate
 from workers.ranking.generation import Generation
 
 _NOT_DECISIVE = {
     "publish", "heartbeat_seconds", "deadline_seconds", "standing_per_second", "valid_seconds", "model_name",
-    "score_parts",
+    "score_parts", "requests",
 }  # fmt: skip
 
 
@@ -47,19 +56,12 @@ def recommendation(
         rules: the `rules_version` in force.
     """
     state, model = slate.query.state, generation.model
-    parts: Sequence[dict[str, float] | None] = slate.parts or [None] * len(slate.rows)
-    items = tuple(
-        RecommendedItem(generation.catalogue[row].item_id, rank, score, why, made_of)
-        for rank, (row, score, why, made_of) in enumerate(
-            zip(slate.rows.tolist(), slate.scores.tolist(), slate.reasons, parts, strict=True), start=1
-        )
-    )
     return Recommendation(
         recommendation_id=recommendation_id(
             state.user_id, state.source.partition, state.source.offset, model.version
         ),
         user_id=state.user_id,
-        items=items,
+        items=_items(slate, generation),
         caused_by=state.caused_by,
         source=state.source,
         last_event_time=from_ms(state.last_event_time_ms),
@@ -71,6 +73,35 @@ def recommendation(
         rules_version=rules,
         degraded=slate.degraded,
     )
+
+
+def answer_record(
+    slate: Slate,
+    asked: RankingQuery,
+    generation: Generation,
+    offsets: tuple[int, ...],
+    now: datetime,
+    *,
+    rules: str,
+) -> Output:
+    """Return the record that answers a request, on the partition of the user's state.
+
+    Further arguments as of `recommendation`.
+    """
+    request, model = asked.request, generation.model
+    message = Answer(
+        request_id=request.request_id,
+        user_id=request.user_id,
+        items=_items(slate, generation),
+        source=asked.source,
+        generated_at=now,
+        model_version=model.version,
+        vector_offsets=offsets,
+        encoder_id=model.encoder_id,
+        rules_version=rules,
+        query=request.query,
+    )
+    return Output(RANKING_ANSWERS, slate.query.state.partition, request.user_id.encode(), encode_json(message))
 
 
 def slate_record(partition: int, message: Recommendation) -> Output:
@@ -107,6 +138,15 @@ def vector_record(partition: int, slate: Slate, model_version: str, settings: Se
         liked=_liked(state, settings),
     )
     return Output(USER_VECTORS, partition, state.user_id.encode(), encode_msgpack(message))
+
+
+def _items(slate: Slate, generation: Generation) -> tuple[RecommendedItem, ...]:
+    parts: Sequence[dict[str, float] | None] = slate.parts or [None] * len(slate.rows)
+    places = zip(slate.rows.tolist(), slate.scores.tolist(), slate.reasons, parts, strict=True)
+    return tuple(
+        RecommendedItem(generation.catalogue[row].item_id, rank, score, why, made_of)
+        for rank, (row, score, why, made_of) in enumerate(places, start=1)
+    )
 
 
 def _liked(state: UserState, settings: Settings) -> tuple[str, ...]:

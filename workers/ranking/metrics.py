@@ -37,6 +37,11 @@ DEGRADED = Counter(
     "Slates made with less than the whole model to keep the deadline, by what was done instead.",
     ["level"],
 )
+ANSWER_SECONDS = Histogram(
+    "headrace_ranking_answer_seconds",
+    "From the CreateTime of a request to its answer, which is written with the batch.",
+    buckets=BUCKETS_SECONDS,
+)
 SUPPRESSED = Counter(
     "headrace_ranking_suppressed_total", "Slates held back because they are those that stand already."
 )

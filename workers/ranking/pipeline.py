@@ -5,7 +5,7 @@
 Stages are small, and see the whole batch; this file alone measures them, and reports once a batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 
 import numpy as np
@@ -99,13 +99,19 @@ class Pipeline:
         self, queries: Sequence[Query], now_ms: int, *, vital_only: bool = False
     ) -> tuple[Candidates, list[Removed]]:
         """Return the best of what the sources propose and the filters keep, and what each filter removed."""
-        proposals = [self._propose(source, queries, vital_only) for source in self._stages.sources]
-        candidates = union(proposals, [source.weight for source in self._stages.sources])
-        self.laps.lap(_UNION)
+        candidates = self.proposed(queries, vital_only=vital_only)
         kept, removed = sift(self._stages.filters, queries, candidates, self._generation, now_ms)
         kept = kept.best(self._settings.candidates, len(queries))
         self.laps.lap(("filter", "all"))
         return kept, removed
+
+    def proposed(self, queries: Sequence[Query], *, vital_only: bool = False) -> Candidates:
+        """Return what the sources propose."""
+        sources = self._stages.sources
+        proposals = [self._propose(source, queries, vital_only) for source in sources]
+        candidates = union(proposals, [source.weight for source in sources])
+        self.laps.lap(_UNION)
+        return candidates
 
     def score(self, queries: Sequence[Query], candidates: Candidates, scorer: Scorer | None = None) -> Scored:
         """Return the scores with their boosts."""
@@ -142,7 +148,7 @@ class Pipeline:
         chosen = []
         for query, span in zip(queries, candidates.spans(len(queries)), strict=True):
             rows, scores = candidates.rows[span], scored.scores[span]
-            places = select(scores, self._settings.slate_length, self._wishes(rows, pins))
+            places = select(scores, self._settings.slate_length, self.wishes(rows, pins))
             chosen.append((query, rows[places], finite(scores)[places], places + span.start))
         self.laps.lap(_SELECT)
         slates = [
@@ -151,7 +157,7 @@ class Pipeline:
                 rows,
                 scores,
                 self._stages.reasons.of(query, rows, candidates.sources[at], self._generation),
-                _parts(scored, at) if self._settings.score_parts else (),
+                parts_of(scored, at) if self._settings.score_parts else (),
                 degraded,
             )
             for query, rows, scores, at in chosen
@@ -165,7 +171,8 @@ class Pipeline:
         found = ((row_of(pin.item_id), pin.rank - 1) for pin in self._settings.pins)
         return {row: place for row, place in found if row is not None}
 
-    def _wishes(self, rows: Rows, pins: dict[int, int]) -> Wishes:
+    def wishes(self, rows: Rows, pins: Mapping[int, int]) -> Wishes:
+        """Return what the settings wish for one user's candidates, `rows`, ascending."""
         policy, diversity = self._generation.catalogue.policy, self._settings.diversity
         # By text: in the model's space a good slate is alike on purpose. For 1 % of NDCG slates became 2 % more
         # different in text and categories, where the model's space gave .4 % (MovieLens-100K).
@@ -175,8 +182,10 @@ class Pipeline:
             vectors=self._generation.model.unit_texts(texts[rows]) if diversity else None,
             limits=[
                 Limit(groups[rows], cap.most)
-                for cap, groups in zip(self._settings.caps, policy.groups, strict=True)
+                for cap, groups in zip(self._settings.caps, policy.groups, strict=False)
             ],
+            variety=self._settings.variety,
+            kinds=policy.groups[-1][rows] if self._settings.variety else None,
             pins={int(np.searchsorted(rows, row)): place for row, place in pins.items() if row in rows},
         )
 
@@ -189,7 +198,7 @@ class Pipeline:
         metrics.SHORT.inc(sum(len(slate.rows) < self._settings.slate_length for slate in slates))
 
 
-def _parts(scored: Scored, at: Rows) -> list[dict[str, float]]:
+def parts_of(scored: Scored, at: Rows) -> list[dict[str, float]]:
     """Return the parts of some candidates' scores; a part that is nothing, or no number, is left out."""
     names = tuple(scored.parts)
     columns = zip(*(part[at].tolist() for part in scored.parts.values()), strict=True)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workers.ranking.candidates import Query, Scores
+from workers.ranking.candidates import NO_ROWS, Query, Scores
 from workers.ranking.catalogue import Rows
 from workers.ranking.generation import Generation
+from workers.ranking.model.actions import habits
 from workers.ranking.model.features import NEWEST, Pairs, Trails
+from workers.ranking.model.worth import check_actions, worth
 
 
 def rescored(towers: Scores, queries: Sequence[Query], owners: Rows, rows: Rows, generation: Generation) -> Scores:
@@ -32,6 +34,31 @@ def rescored(towers: Scores, queries: Sequence[Query], owners: Rows, rows: Rows,
     trails = trails._replace(texts=lines[len(rows) :].reshape(trails.texts.shape))
     final: Scores = model.rescorer.rescore(towers, generation.item_matrix[rows], texts, trails, pairs)
     return final
+
+
+def acted(queries: Sequence[Query], owners: Rows, rows: Rows, generation: Generation) -> dict[str, Scores]:
+    """Return what each weighted action adds to the scores, by action, float32 (m,); see `worth`.
+
+    Args:
+        queries: users with a vector.
+        owners: int64 (m,), the query of each candidate.
+        rows: int64 (m,), the candidates.
+
+    Raises:
+        DataError: the model foretells nothing of an action that the settings weigh.
+    """
+    model, weights = generation.model, generation.action_weights
+    check_actions(model, weights)
+    heads = model.actions
+    if heads is None:
+        return {}
+    newest = [query.signals[-model.history_length :] for query in queries]
+    lines = np.repeat(np.arange(len(newest)), [len(signals) for signals in newest])
+    of_users = habits(lines, np.concatenate([NO_ROWS, *newest]), len(newest))
+    users = np.stack([query.vector for query in queries if query.vector is not None])
+    trends = model.trends[generation.numbers[rows]]
+    chances = heads.chances(users[owners], generation.item_matrix[rows], trends, of_users[owners])
+    return worth(chances, heads.actions, weights)
 
 
 def trails_of(queries: Sequence[Query], generation: Generation) -> Trails:

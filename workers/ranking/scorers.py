@@ -6,7 +6,7 @@ import numpy as np
 
 from workers.ranking.candidates import Candidates, Query, Scored, Scores
 from workers.ranking.generation import Generation
-from workers.ranking.rescoring import rescored
+from workers.ranking.rescoring import acted, rescored
 from workers.ranking.scoring import score
 
 Scorer = Callable[[Sequence[Query], Candidates, Generation], Scored]
@@ -27,21 +27,31 @@ def by_vector(queries: Sequence[Query], candidates: Candidates, generation: Gene
 def model(queries: Sequence[Query], candidates: Candidates, generation: Generation) -> Scored:
     """Return the score of the whole model, `by_vector` where that is two towers.
 
-    The part `evidence` is what the second stage adds to the towers' score, or takes from it.
+    The part `evidence` is what the second stage adds to the towers' score, or takes from it; a part with the name
+    of an action (`like`, `purchase`) is what `ranking.action_weights` makes of the chance of it.
     """
     towers = by_vector(queries, candidates, generation)
-    if generation.model.rescorer is None:
+    weighed = any(generation.action_weights.values())
+    if generation.model.rescorer is None and not weighed:
         return towers
     known = np.fromiter((query.vector is not None for query in queries), np.bool_, len(queries))
     here = np.flatnonzero(known[candidates.owners])
     if not len(here):
         return towers
-    evidence = np.zeros(len(candidates.rows), np.float32)
     asked = [query for query in queries if query.vector is not None]
     owners, rows = (np.cumsum(known) - 1)[candidates.owners[here]], candidates.rows[here]
-    before = towers.scores[here]
-    evidence[here] = rescored(before, asked, owners, rows, generation) - before
-    return Scored(towers.scores + evidence, {**towers.parts, "evidence": evidence})
+    added: dict[str, Scores] = {}
+    if generation.model.rescorer is not None:
+        before = towers.scores[here]
+        added["evidence"] = rescored(before, asked, owners, rows, generation) - before
+    if weighed:
+        added |= acted(asked, owners, rows, generation)
+    scores, parts = towers.scores, dict(towers.parts)
+    for name, values in added.items():
+        parts[name] = np.zeros(len(candidates.rows), np.float32)
+        parts[name][here] = values
+        scores = scores + parts[name]
+    return Scored(scores, parts)
 
 
 def _named(queries: Sequence[Query], candidates: Candidates, scores: Scores) -> Scored:

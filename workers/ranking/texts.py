@@ -8,6 +8,7 @@ from streams.settings.ranking import IndexSettings
 from workers.ranking.catalogue import Catalogue, Rows
 
 Vectors = npt.NDArray[np.float32]
+Vector = npt.NDArray[np.float32]
 
 
 class TextIndex:
@@ -39,6 +40,13 @@ class TextIndex:
         means = np.stack([self._catalogue.text_vectors[rows].mean(axis=0) for rows in tastes]) - self._mean
         found = self._index.search(means, min(count, len(self._index)))
         return [keys[keys >= 0] for keys in found.keys]
+
+    def near(self, vector: Vector, count: int) -> Rows:
+        """Return the rows whose texts are nearest to one vector, float32 (dimension,), at most `count`."""
+        if not len(self._index):
+            return np.zeros(0, np.int64)
+        keys: Rows = self._index.search(vector[None], min(count, len(self._index))).keys[0]
+        return keys[keys >= 0]
 
     def close(self) -> None:
         """Stop the index's thread."""

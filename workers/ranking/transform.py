@@ -1,28 +1,36 @@
-"""The ranking worker's transform: user states in, slates out; standing slates follow the catalogue."""
+"""The ranking worker's transform: user states and requests in, slates and answers out.
 
-from collections.abc import Iterable, Sequence
+Standing slates follow the catalogue.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
 
 from streams.clock import Clock, from_ms, monotonic_seconds, wall_seconds
 from streams.codec import decode_recommendation, decode_user_state
-from streams.contracts import Output, Record, Rejected, UserState
+from streams.contracts import Output, RankingQuery, Record, Rejected, UserState
 from streams.errors import Fatal
 from streams.settings import Settings
 from streams.store import MemoryStore, ends_of
-from streams.topics import RECOMMENDATIONS, USER_STATE
+from streams.topics import RANKING_QUERIES, RECOMMENDATIONS, USER_STATE
 from streams.transform import Changelog, Ends, changelog
 from workers.ranking import metrics
+from workers.ranking.answering import Answering, decode_query, nobody
 from workers.ranking.candidates import Slate
 from workers.ranking.expiries import Expiries
-from workers.ranking.messages import erasure_records
+from workers.ranking.generation import Generation
+from workers.ranking.messages import answer_record, erasure_records, rules_version
 from workers.ranking.pipeline import Pipeline, Stages
 from workers.ranking.publishing import Published, Publishing
 from workers.ranking.standing import StandingSlates
 from workers.ranking.waiting import Place, Waiting
 from workers.ranking.watching import CoverageWatch, FreshnessWatch, watch_popularity, watch_quality
 from workers.ranking.world import World
+
+Message = tuple[Record, UserState | RankingQuery | None]
+"""A record, and the state or request in it; None for an erased user."""
 
 
 class RankingTransform:
@@ -37,7 +45,7 @@ class RankingTransform:
         SettingError: the settings name a stage that is not there.
     """
 
-    sources = (USER_STATE,)
+    sources: tuple[str, ...] = (USER_STATE, RANKING_QUERIES)
 
     def __init__(
         self,
@@ -51,18 +59,25 @@ class RankingTransform:
         self._world = world
         self._stages = stages or Stages(settings)
         self._clock = clock
+        self._answering = Answering(settings.ranking, self._stages)
+        self._rules = rules_version(settings.ranking)
+        if not settings.ranking.requests:
+            self.sources = (USER_STATE,)
         self._states = MemoryStore()
         self._standing = StandingSlates()
         self._publishing = Publishing(settings, self._standing)
         self._expiries = Expiries(world.catalogue)
         self._waiting = Waiting(settings.ranking.standing_per_second, monotonic)
         self._active: frozenset[int] = frozenset()
-        self._pipeline: tuple[object, Pipeline] | None = None
+        self._pipeline: tuple[Generation, Pipeline] | None = None
         self._freshness = FreshnessWatch()
         self._coverage = CoverageWatch(world.catalogue, self._standing)
 
-    def decode(self, record: Record) -> tuple[Record, UserState | None] | Rejected:
-        """Return the state, None for an erased user, or why the record holds none."""
+    def decode(self, record: Record) -> Message | Rejected:
+        """Return the state or request, None for an erased user, or why the record holds none."""
+        if record.topic == RANKING_QUERIES:
+            query = decode_query(record, self._world.encoder_id)
+            return query if isinstance(query, Rejected) else (record, query)
         if record.key is None:
             return Rejected(record, "keyless", "a state record needs its user_id as key")
         if record.value is None:
@@ -72,8 +87,14 @@ class RankingTransform:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return Rejected(record, "malformed", str(error))
 
-    def handle(self, batch: Sequence[tuple[Record, UserState | None]]) -> Iterable[Output]:
-        """Return one slate for every user of the batch, for the newest state only."""
+    def handle(self, batch: Sequence[Message]) -> Iterable[Output]:
+        """Return a slate for every user of the batch, for the newest state only, and an answer to each request."""
+        told = [(record, what) for record, what in batch if not isinstance(what, RankingQuery)]
+        outputs = self._handle_states(told) if told else []
+        asked = [(record, what) for record, what in batch if isinstance(what, RankingQuery)]
+        return [*outputs, *self._answers(asked)] if asked else outputs
+
+    def _handle_states(self, batch: Sequence[tuple[Record, UserState | None]]) -> list[Output]:
         taken_up = self._clock()
         newest = {(record.partition, record.key or b""): (record, state) for record, state in batch}
         wanted: dict[Place, UserState] = {}
@@ -154,14 +175,30 @@ class RankingTransform:
             item_id = self._world.catalogue[row].item_id
             self._waiting.lost_an_item(self._standing.holders(item_id))
 
-    def _slates(self, wanted: dict[Place, UserState], cause: str) -> Published:
+    def _answers(self, asked: Sequence[tuple[Record, RankingQuery]]) -> Iterator[Output]:
+        generation, pipeline = self._ready()
+        now_ms = int(self._clock() * 1000)
+        for record, query in asked:
+            user_id, partition = query.request.user_id, record.partition
+            stored = self._states.get(partition, user_id.encode())
+            state = nobody(user_id, partition) if stored is None else decode_user_state(stored)
+            slate = self._answering.slate(query, state, pipeline, generation, now_ms)
+            offsets, now = self._world.vector_offsets, from_ms(now_ms)
+            yield answer_record(slate, query, generation, offsets, now, rules=self._rules)
+            metrics.ANSWER_SECONDS.observe(max(0.0, self._clock() - query.source.create_time_ms / 1000))
+
+    def _ready(self) -> tuple[Generation, Pipeline]:
         generation = self._world.generation
         if generation is None:
             raise Fatal("The ranking worker has no model.", "this is a defect; report it with the log.")
         if self._pipeline is None or self._pipeline[0] is not generation:
             self._pipeline = (generation, Pipeline(generation, self._settings, self._stages))
+        return generation, self._pipeline[1]
+
+    def _slates(self, wanted: dict[Place, UserState], cause: str) -> Published:
+        generation, pipeline = self._ready()
         now_ms = int(self._clock() * 1000)
-        slates = self._pipeline[1].recommend(list(wanted.values()), now_ms)
+        slates = pipeline.recommend(list(wanted.values()), now_ms)
         published = self._publishing.publish(wanted, slates, generation, self._world.vector_offsets, now_ms)
         metrics.SLATES[cause].inc(len(slates))
         self._watch(slates, published)

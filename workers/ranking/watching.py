@@ -1,7 +1,6 @@
 """How fresh the slates are, and how good as far as they tell by themselves. Once a batch, not once a candidate."""
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -63,15 +62,13 @@ class FreshnessWatch:
         made, self._made = self._made, None
         if made is None or not len(made.events):
             return
-        moments = (
-            made.events,
-            made.states,
-            *(np.full(len(made.events), at) for at in (made.taken_up, made.retrieved, made.ranked, now)),
-        )
+        moments = np.empty((len(metrics.STAGES) + 1, len(made.events)))
+        moments[0], moments[1] = made.events, made.states
+        moments[2:] = np.array([[made.taken_up], [made.retrieved], [made.ranked], [now]])
         metrics.FRESHNESS_SECONDS.observe(np.maximum(now - made.events, 0))
-        for stage, start, end in zip(metrics.STAGES, moments, moments[1:], strict=False):
-            # Two hosts' clocks may differ by milliseconds; no stage takes less than no time.
-            metrics.FRESHNESS_STAGE_SECONDS.observe(np.maximum(end - start, 0), stage)
+        # Two hosts' clocks may differ by milliseconds; no stage takes less than no time.
+        for stage, seconds in zip(metrics.STAGES, np.maximum(np.diff(moments, axis=0), 0), strict=True):
+            metrics.FRESHNESS_STAGE_SECONDS.observe(seconds, stage)
 
     def abandoned(self) -> None:
         """Forget a batch that was taken back."""
@@ -118,7 +115,7 @@ def watch_quality(
 
 def watch_popularity(slates: Sequence[Slate], generation: Generation) -> None:
     """Count the places that went to the most popular hundredth of the items ever chosen, one at least."""
-    rows = np.fromiter(chain.from_iterable(slate.rows.tolist() for slate in slates), np.int64)
+    rows = np.concatenate([slate.rows for slate in slates])
     popular = generation.popular
     if len(popular) and len(rows):
         least = generation.popularity[popular[max(1, len(popular) // 100) - 1]]

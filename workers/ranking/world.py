@@ -13,6 +13,7 @@ from workers.ranking import metrics
 from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
 from workers.ranking.model.serving import Model
+from workers.ranking.model.worth import check_actions
 from workers.ranking.registry import Announcements, load_announced
 from workers.ranking.trends import Trends
 
@@ -27,6 +28,7 @@ class World:
         encoder_id: whose item vectors are read; a model of another encoder is refused.
 
     Attributes:
+        encoder_id: whose vectors the items have.
         generation: None until a model was announced that can serve.
     """
 
@@ -35,7 +37,7 @@ class World:
         self.catalogue = Catalogue(settings.ranking)
         self.trends = Trends()
         self._settings = settings
-        self._encoder_id = encoder_id
+        self.encoder_id = encoder_id
         self._announcements = Announcements(settings.ranking.model_name)
         self._tried: ModelVersion | None = None
         self._rows: list[int] = []
@@ -87,7 +89,8 @@ class World:
             return
         self._tried = champion
         try:
-            model = Model(load_announced(champion, self._encoder_id, self.catalogue.dimension or None))
+            model = Model(load_announced(champion, self.encoder_id, self.catalogue.dimension or None))
+            check_actions(model, self._settings.ranking.action_weights)
         except DataError as error:
             metrics.MODELS_REFUSED.inc()
             _log.error("model refused", version=champion.version, error=str(error))

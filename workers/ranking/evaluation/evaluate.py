@@ -1,6 +1,6 @@
 """One protocol from start to end: ask a model and the baselines, measure, compare."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -8,17 +8,23 @@ import numpy as np
 from streams.contracts import Event
 from streams.settings.state import RatingScale
 from workers.ranking.evaluation import protocols
+from workers.ranking.evaluation.acting import Weighted, action_measures, worth_at
+from workers.ranking.evaluation.curves import by_day, by_history, calibration
 from workers.ranking.evaluation.learned import Reranked, Towers
-from workers.ranking.evaluation.measuring import DEPTH, RECALL_DEPTH, UNION, ask, by_history, compared, summary
+from workers.ranking.evaluation.measuring import DEPTH, RECALL_DEPTH, UNION, Answered, ask, compared, summary
 from workers.ranking.evaluation.protocols import Questions
 from workers.ranking.evaluation.systems import OrPopular, System, baselines
 from workers.ranking.model.features import unit_texts
+from workers.ranking.model.neighbours import Matrix
 from workers.ranking.model.sequences import Sequences, read_events
 from workers.ranking.model.serving import Model
 from workers.ranking.model.training import ItemTexts
+from workers.ranking.model.worth import check_actions
 
 SOURCES: Final = ("learned", "covisited", "together")
 """Of the candidates that the second stage is given, as serving names them."""
+LEARNED: Final = ("towers", "reranked")
+"""Systems that say how probable each item is; the others only put them in order."""
 COLD_SHARE: Final = 0.1
 COLD_QUESTIONS: Final = 4_000
 
@@ -36,34 +42,54 @@ def read_log(events: Sequence[Event], items: ItemTexts, scale: RatingScale) -> S
     return read_events(events, items.item_ids, scale)[0]
 
 
-def evaluate(questions: Questions, items: ItemTexts, model: Model) -> dict[str, Any]:
+def evaluate(
+    questions: Questions, items: ItemTexts, model: Model, weights: Mapping[str, float] | None = None
+) -> dict[str, Any]:
     """Return what a model and the baselines score on these questions, ready for JSON.
 
     Args:
         model: learned from nothing but `questions.past`.
+        weights: `ranking.action_weights`; with any, the model is also measured as it ranks by them.
+
+    Raises:
+        DataError: the model foretells nothing of an action that has a weight.
     """
+    weights = {action: weight for action, weight in (weights or {}).items() if weight}
+    check_actions(model, weights)
     texts = unit_texts(items.text_vectors, items.text_vectors.mean(axis=0))
     count = len(items.item_ids)
     systems: dict[str, System] = dict(baselines(questions, texts))
     systems["towers"] = OrPopular(Towers(model, items), count)
     best = "towers"
+    learned: System = Towers(model, items)
     retrieval = None
     if model.rescorer is not None:
-        reranked = Reranked(model, items, RECALL_DEPTH)
-        systems["reranked"], best, retrieval = OrPopular(reranked, count), "reranked", reranked.candidates
-    answered = ask(questions, systems, count, retrieval)
+        learned = reranked = Reranked(model, items, RECALL_DEPTH)
+        best, retrieval = "reranked", reranked.candidates
+        systems[best] = OrPopular(learned, count)
+    if weights:
+        systems["weighted"] = OrPopular(Weighted(model, items, learned, weights), count)
+    answered = ask(questions, systems, count, retrieval, LEARNED)
+    worths = {name: {"worth_at_10": worth_at(name, answered, weights)} if weights else {} for name in systems}
     return {
         "protocol": questions.name,
         "questions": len(questions.ends),
         "users": len(np.unique(questions.users)),
         "learned_from_events": int(questions.train.sum()),
         "model": model.version,
-        "systems": {
-            name: summary(name, answered, texts) | {"by_history": by_history(name, answered)} for name in systems
-        },
+        "systems": {name: _measured(name, answered, texts) | worths[name] for name in systems},
+        "actions": action_measures(questions, model, items),
+        "action_weights": weights,
         f"{UNION}_recall_at_{RECALL_DEPTH}": float(answered.in_union.mean()) if len(answered.in_union) else 0.0,
         "union_of": SOURCES if retrieval is not None else (),
         f"{best}_ndcg_at_{DEPTH}_against": {
             name: compared(best, name, answered) for name in systems if name != best
         },
     }
+
+
+def _measured(name: str, answered: Answered, unit_texts: Matrix) -> dict[str, Any]:
+    found: dict[str, Any] = dict(summary(name, answered, unit_texts))
+    if foretold := calibration(name, answered):
+        found |= {"calibration_error": foretold["error"], "calibration": foretold}
+    return found | {"by_history": by_history(name, answered), "by_day": by_day(name, answered)}

@@ -60,23 +60,31 @@ class Reranked(Towers):
         self._most = min(candidates, len(items.item_ids))
 
     def scores(self, questions: Questions) -> Matrix:
-        """Return the second stage's scores of the candidates, and the towers' less 1e5 of all others."""
+        """Return the second stage's scores of the candidates, and the towers' less 1e5 of all others.
+
+        Of each question the candidates' scores are moved together, to the mass that the towers gave them.
+        """
         towers = super().scores(questions)
         trails = self._trails(questions)
-        rows, owners, *_ = self._candidates(towers, questions, trails)
+        unseen = mask_seen(towers.copy(), questions)
+        rows, owners, *_ = self._candidates(unseen, questions, trails)
         numbers = self._numbers[rows]
         pairs = Pairs(owners, numbers, rows, self._model.trends[numbers])
         final = self._rescorer.rescore(towers[owners, rows], self._matrix[rows], self._texts, trails, pairs)
+        # The second stage says which candidate comes next if one of them does; that chance is the towers'.
+        before, after = np.full((2, *unseen.shape), -np.inf, np.float32)
+        before[owners, rows] = unseen[owners, rows]
+        after[owners, rows] = np.where(np.isfinite(unseen[owners, rows]), final, -np.inf)
         found = towers - _BELOW
-        found[owners, rows] = final
+        found[owners, rows] = final + (_mass(before) - _mass(after))[owners, 0]
         return found
 
     def candidates(self, questions: Questions) -> Candidates:
         """Return what serving would score, from the three sources that know the user."""
-        return self._candidates(super().scores(questions), questions, self._trails(questions))
+        unseen = mask_seen(super().scores(questions), questions)
+        return self._candidates(unseen, questions, self._trails(questions))
 
-    def _candidates(self, towers: Matrix, questions: Questions, trails: Trails) -> Candidates:
-        unseen = best_rows(mask_seen(towers.copy(), questions), self._depth)
+    def _candidates(self, unseen: Matrix, questions: Questions, trails: Trails) -> Candidates:
         rows = questions.log.events.rows
         spans = zip(questions.starts.tolist(), questions.ends.tolist(), strict=True)
         seen = [self._numbers[rows[start:end]] for start, end in spans]
@@ -86,7 +94,7 @@ class Reranked(Towers):
             return [self._rows[numbers] for numbers in found]
 
         proposals = (
-            list(unseen),
+            list(best_rows(unseen, self._depth)),
             named(self._evidence.covisited, COVISITED_HALF_LIFE),
             named(self._evidence.ease, EASE_HALF_LIFE),
         )
@@ -112,3 +120,22 @@ def mask_seen(scores: Matrix, questions: Questions) -> Matrix:
     for line, start, end in zip(scores, questions.starts.tolist(), questions.ends.tolist(), strict=True):
         line[rows[start:end]] = -np.inf
     return scores
+
+
+def probabilities(scores: Matrix) -> Matrix:
+    """Return what `Towers` or `Reranked` say is each item's chance to come next, float32 (n, items).
+
+    Args:
+        scores: of either, with -inf where an item cannot come next; a row needs one that can.
+    """
+    odds = np.where(scores < -_BELOW / 2, scores + _BELOW, scores)
+    found: Matrix = np.exp(odds - _mass(odds))
+    return found
+
+
+def _mass(scores: Matrix) -> Matrix:
+    """Return the logarithm of the sum of exp(scores), float32 (n, 1); 0 where nothing is possible."""
+    top = scores.max(axis=1, keepdims=True)
+    top = np.where(np.isfinite(top), top, np.float32(0))
+    sums = np.exp(scores - top).sum(axis=1, keepdims=True)
+    return np.asarray(top + np.log(np.where(sums > 0, sums, 1)), np.float32)

@@ -1,13 +1,13 @@
 """Puts every question to every system and measures the answers, a few questions at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from workers.ranking.candidates import Candidates
 from workers.ranking.evaluation.bootstrap import Interval, paired
-from workers.ranking.evaluation.learned import best_rows, mask_seen
+from workers.ranking.evaluation.learned import best_rows, mask_seen, probabilities
 from workers.ranking.evaluation.metrics import Ranks, hit_rate_at, mrr_at, ndcg_at, ranks_of
 from workers.ranking.evaluation.protocols import Mask, Questions
 from workers.ranking.evaluation.systems import System
@@ -16,8 +16,6 @@ from workers.ranking.model.signals import Integers
 
 DEPTH: Final = 10
 RECALL_DEPTH: Final = 200
-HISTORY_BANDS: Final = ((0, 0), (1, 4), (5, 19), (20, None))
-"""Events of a history, from and to."""
 UNION: Final = "union"
 Retrieval = Callable[[Questions], Candidates]
 _PLACES_AT_ONCE: Final = 2_000_000
@@ -29,10 +27,12 @@ class Answers(NamedTuple):
     Attributes:
         ranks: float64 (n,), of the targets among all unseen items.
         slates: int64 (n, DEPTH), rows, best first.
+        chances: float64 (n,), by its own word, that the target is in the slate; NaN where it gives no such word.
     """
 
     ranks: Ranks
     slates: Integers
+    chances: Ranks
 
 
 class Answered(NamedTuple):
@@ -48,11 +48,18 @@ class Answered(NamedTuple):
     in_union: Mask
 
 
-def ask(questions: Questions, systems: Mapping[str, System], items: int, retrieval: Retrieval | None) -> Answered:
+def ask(
+    questions: Questions,
+    systems: Mapping[str, System],
+    items: int,
+    retrieval: Retrieval | None = None,
+    probable: Sequence[str] = (),
+) -> Answered:
     """Return the answers; what the user has seen is masked for every system alike.
 
     Args:
         retrieval: finds the candidates that serving would score.
+        probable: systems whose scores are `probabilities` of users with a history.
     """
     size = max(1, _PLACES_AT_ONCE // items)
     parts: dict[str, list[Answers]] = {name: [] for name in systems}
@@ -62,7 +69,8 @@ def ask(questions: Questions, systems: Mapping[str, System], items: int, retriev
         for name, system in systems.items():
             scores = mask_seen(system.scores(part), part)
             slates = best_rows(scores, min(DEPTH, items))
-            parts[name].append(Answers(ranks_of(scores, part.targets), slates))
+            chances = _chances(scores, slates, part) if name in probable else np.full(len(slates), np.nan)
+            parts[name].append(Answers(ranks_of(scores, part.targets), slates, chances))
         if retrieval is not None:
             found = retrieval(part)
             wanted = np.zeros(len(part.ends), np.bool_)
@@ -79,7 +87,7 @@ def summary(name: str, answered: Answered, unit_texts: Matrix) -> dict[str, floa
     events to learn from; 1 shows things as popular as those that people took. `diversity` is 1 less the mean
     cosine of the texts in a slate.
     """
-    ranks, slates = answered.answers[name]
+    ranks, slates, _ = answered.answers[name]
     questions = answered.questions
     counts = np.bincount(questions.past.events.rows, minlength=len(unit_texts)).astype(np.float64)
     taken = float(counts[questions.targets].mean()) if len(ranks) else 0.0
@@ -96,18 +104,6 @@ def summary(name: str, answered: Answered, unit_texts: Matrix) -> dict[str, floa
     return found
 
 
-def by_history(name: str, answered: Answered) -> dict[str, dict[str, float]]:
-    """Return NDCG and number of questions by events of the history."""
-    lengths = answered.questions.ends - answered.questions.starts
-    found = {}
-    for low, high in HISTORY_BANDS:
-        here = (lengths >= low) & (lengths <= (np.iinfo(np.int64).max if high is None else high))
-        label = f"{low}+" if high is None else f"{low}-{high}" if high > low else f"{low}"
-        ranks = answered.answers[name].ranks[here]
-        found[label] = {f"ndcg_at_{DEPTH}": ndcg_at(DEPTH, ranks), "questions": float(len(ranks))}
-    return found
-
-
 def compared(ours: str, theirs: str, answered: Answered) -> dict[str, Interval]:
     """Return difference and ratio of NDCG with their intervals, see `paired`."""
     mine, other = (_gains(answered.answers[name].ranks) for name in (ours, theirs))
@@ -117,6 +113,11 @@ def compared(ours: str, theirs: str, answered: Answered) -> dict[str, Interval]:
 
 def _gains(ranks: Ranks) -> Ranks:
     return np.where(ranks < DEPTH + 1, 1 / np.log2(ranks + 1), 0.0)
+
+
+def _chances(scores: Matrix, slates: Integers, part: Questions) -> Ranks:
+    inside = np.take_along_axis(probabilities(scores), slates, axis=1).sum(axis=1, dtype=np.float64)
+    return np.where(part.ends > part.starts, inside, np.nan)
 
 
 def _diversity(slates: Integers, unit_texts: Matrix) -> float:

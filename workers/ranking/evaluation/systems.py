@@ -78,6 +78,22 @@ class Linear:
         return np.asarray(histories(questions, len(self._weights), self._half_life) @ self._weights)
 
 
+class Nearest:
+    """A decayed history times the texts' cosines, which are never written out: items × items is too many.
+
+    Args:
+        vectors: float32 (items, d), of unit length.
+    """
+
+    def __init__(self, vectors: Matrix, half_life_events: float | None) -> None:
+        self._vectors, self._half_life = vectors, half_life_events
+
+    def scores(self, questions: Questions) -> Matrix:
+        """Return the sums of weighted cosines."""
+        tastes = histories(questions, len(self._vectors), self._half_life) @ self._vectors
+        return np.asarray(tastes @ self._vectors.T)
+
+
 class OrPopular:
     """A system that needs a history, and popularity of the week where there is none."""
 
@@ -103,7 +119,7 @@ def baselines(questions: Questions, unit_texts: Matrix) -> Mapping[str, System]:
     found: dict[str, System] = {
         "popularity_all": Popularity(items),
         "popularity_7d": Popularity(items, 7.0),
-        "text_mean": OrPopular(Linear(unit_texts @ unit_texts.T, HALF_LIFE_EVENTS), items),
+        "text_mean": OrPopular(Nearest(unit_texts, HALF_LIFE_EVENTS), items),
     }
     if items <= MOST_ITEMS:
         users, rows = past.starts, past.events.rows

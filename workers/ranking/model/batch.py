@@ -7,12 +7,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from streams.settings.training import TrainingSettings
 from workers.ranking.model.histories import HistoryBatch, cut_histories
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.signals import Integers
 
-FULL_SOFTMAX_ITEMS: Final = 20_000
-SAMPLED_NEGATIVES: Final = 4_096
 _NEVER: Final = np.iinfo(np.int16).max
 
 
@@ -22,6 +21,8 @@ class Batch(NamedTuple):
     Attributes:
         items: int64 (m,), rows of the known items that the step needs.
         is_negative: bool (m,); the others are here as history or as a target only.
+        log_inclusion: float32 (m,), the logarithm of the chance that a negative is among them; 0 for all without
+            sampling.
         histories: rows are places in `items`.
         targets: int64 (t,), places in `items`.
         places: int64 (t,), places of the targets' histories in the flattened (n, longest).
@@ -31,6 +32,7 @@ class Batch(NamedTuple):
 
     items: Integers
     is_negative: Tensor
+    log_inclusion: Tensor
     histories: HistoryBatch
     targets: Tensor
     places: Tensor
@@ -41,26 +43,52 @@ class Batch(NamedTuple):
 class Negatives:
     """The items that a target competes with.
 
-    All items that occur in the training data, up to 20,000 of them; above that 4,096 drawn uniformly for
-    each step and shared by it (plain form, no correction for popularity, because uniform draws need none).
-    Sampled losses were clearly worse where both fit. An item without an event in the training data is never
-    a negative: nobody could have chosen it, and HR@10 of new items falls from .037 to .0005 if it is.
+    All items that occur in the training data, up to `training.full_softmax_items` of them; above that
+    `sampled_negatives` draws for each step, shared by it, in proportion to a power of popularity. Each counts
+    by one over its chance to be among them (Horvitz and Thompson 1952), so that the sum over the sample is on
+    average the sum over all: the logQ correction. Sampled losses were clearly worse where both fit.
+
+    An item without an event in the training data is never a negative: nobody could have chosen it, and HR@10
+    of new items falls from .037 to .0005 if it is.
     """
 
-    def __init__(self, sequences: Sequences, known_items: int, draws: np.random.Generator) -> None:
-        self.trained = np.zeros(known_items, dtype=np.bool_)
-        self.trained[sequences.events.rows] = True
+    def __init__(
+        self,
+        sequences: Sequences,
+        known_items: int,
+        draws: np.random.Generator,
+        settings: TrainingSettings | None = None,
+    ) -> None:
+        settings = settings or TrainingSettings()
+        taken = np.bincount(sequences.events.rows, minlength=known_items)
+        self.trained = taken > 0
         self._rows = np.flatnonzero(self.trained)
-        self._known_items = known_items
-        self._draws = draws
+        self._draws, self._count = draws, settings.sampled_negatives
+        self._all = known_items <= settings.full_softmax_items
+        shares = taken[self._rows].astype(np.float64) ** settings.sampling_exponent
+        shares /= max(shares.sum(), 1.0)
+        self._edges = np.cumsum(shares)
+        with np.errstate(divide="ignore"):
+            never = self._count * np.log1p(-shares)
+        self._log_inclusion = np.log(-np.expm1(never)).astype(np.float32)
 
-    def draw(self, needed: Integers) -> tuple[Integers, Tensor]:
-        """Return a step's items, int64 (m,) with `needed` among them, and which are negatives, bool (m,)."""
-        if self._known_items <= FULL_SOFTMAX_ITEMS:
-            return np.arange(self._known_items), torch.from_numpy(self.trained)
-        drawn = self._rows[self._draws.integers(len(self._rows), size=SAMPLED_NEGATIVES)]
-        items = np.union1d(drawn, needed)
-        return items, torch.from_numpy(np.isin(items, drawn))
+    def draw(self, needed: Integers) -> tuple[Integers, Tensor, Tensor]:
+        """Return a step's items, which of them are negatives, and the negatives' chance to be there.
+
+        Returns:
+            int64 (m,), ascending, with `needed` among them; bool (m,); float32 (m,), logarithms.
+        """
+        if self._all:
+            return np.arange(len(self.trained)), torch.from_numpy(self.trained), torch.zeros(len(self.trained))
+        places = np.searchsorted(self._edges, self._draws.random(self._count) * self._edges[-1], side="right")
+        drawn = np.unique(np.minimum(places, len(self._rows) - 1))
+        items = np.union1d(self._rows[drawn], needed)
+        log_inclusion = np.zeros(len(items), np.float32)
+        at = np.searchsorted(items, self._rows[drawn])
+        log_inclusion[at] = self._log_inclusion[drawn]
+        is_negative = np.zeros(len(items), np.bool_)
+        is_negative[at] = True
+        return items, torch.from_numpy(is_negative), torch.from_numpy(log_inclusion)
 
 
 def make_batch(sequences: Sequences, windows: Integers, negatives: Negatives, length: int) -> Batch:
@@ -76,10 +104,13 @@ def make_batch(sequences: Sequences, windows: Integers, negatives: Negatives, le
     is_target = (column < histories.lengths[:, None]) & sequences.is_first[following]
     target_rows = sequences.events.rows[following[is_target]]
 
-    items, is_negative = negatives.draw(needed=np.concatenate([histories.rows.ravel(), target_rows]))
+    items, is_negative, log_inclusion = negatives.draw(
+        needed=np.concatenate([histories.rows.ravel(), target_rows])
+    )
     return Batch(
         items=items,
         is_negative=is_negative,
+        log_inclusion=log_inclusion,
         histories=histories._replace(rows=_places_of(histories.rows, items)),
         targets=torch.from_numpy(_places_of(target_rows, items)),
         places=torch.from_numpy(np.flatnonzero(is_target)),

@@ -5,6 +5,7 @@
 ├── items.msgpack         ids of the known items and their popularity
 ├── reranker.safetensors  weights of the re-ranker, where there is one
 ├── evidence.safetensors  what the re-ranker looks up: lists of related items, trends; mapped, not read
+├── actions.safetensors   heads that foretell actions, where there are any
 └── manifest.json         SHA-256 of the others, encoder, shape, settings, data, metrics; sealed itself
 """
 
@@ -36,6 +37,7 @@ WEIGHTS_FILE: Final = "model.safetensors"
 ITEMS_FILE: Final = "items.msgpack"
 RERANKER_FILE: Final = "reranker.safetensors"
 EVIDENCE_FILE: Final = "evidence.safetensors"
+ACTIONS_FILE: Final = "actions.safetensors"
 MANIFEST_FILE: Final = "manifest.json"
 
 
@@ -48,12 +50,14 @@ class Bundle:
         weights: of `TwoTowers`, by parameter name.
         items: what it knows by id.
         second: the re-ranker; None where the towers' score is the last word.
+        actions: weights of `ActionHeads`; None without heads.
     """
 
     manifest: Manifest
     weights: Mapping[str, Tensor]
     items: KnownItems
     second: SecondStage | None = None
+    actions: Mapping[str, Tensor] | None = None
 
     @classmethod
     def of(
@@ -68,10 +72,11 @@ class Bundle:
         metrics: dict[str, float],
         created_at: datetime,
         second: SecondStage | None = None,
+        actions: Mapping[str, Tensor] | None = None,
     ) -> Self:
         """Return the bundle of a trained model."""
         weights = {name: tensor.detach().clone() for name, tensor in towers.state_dict().items()}
-        files = {name: _sha256(content) for name, content in _contents(weights, items, second).items()}
+        files = {name: _sha256(content) for name, content in _contents(weights, items, second, actions).items()}
         manifest = seal(
             encoder_id=encoder_id,
             shape=towers.shape,
@@ -83,7 +88,7 @@ class Bundle:
             metrics=metrics,
             created_at=created_at,
         )
-        return cls(manifest, weights, items, second)
+        return cls(manifest, weights, items, second, actions)
 
     @property
     def version(self) -> str:
@@ -102,7 +107,8 @@ class Bundle:
         Raises:
             DataError: `directory` holds something else already, or cannot be written.
         """
-        contents = _contents(self.weights, self.items, self.second) | {MANIFEST_FILE: self.manifest.to_json()}
+        contents = _contents(self.weights, self.items, self.second, self.actions)
+        contents[MANIFEST_FILE] = self.manifest.to_json()
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
             hidden = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
@@ -159,7 +165,8 @@ class Bundle:
                 f"The re-ranker of the model bundle {directory} reads other features than this Headrace makes.",
                 RETRAIN,
             )
-        names = (WEIGHTS_FILE, ITEMS_FILE, *((RERANKER_FILE, EVIDENCE_FILE) if manifest.features else ()))
+        names = [WEIGHTS_FILE, ITEMS_FILE, *((RERANKER_FILE, EVIDENCE_FILE) if manifest.features else ())]
+        names += [ACTIONS_FILE] if ACTIONS_FILE in manifest.files else []
         for name in names:
             if _sha256_of(directory / name) != manifest.files.get(name):
                 raise DataError(f"{directory / name} is damaged: its SHA-256 is not the manifest's.", RETRAIN)
@@ -168,14 +175,22 @@ class Bundle:
         if manifest.features:
             tensors = _map(directory / EVIDENCE_FILE)
             second = SecondStage.of_tensors(read_tensors(_read(directory / RERANKER_FILE)), tensors)
-        return cls(manifest, weights, catalogue.unpack(items), second)
+        actions = read_tensors(_read(directory / ACTIONS_FILE)) if ACTIONS_FILE in names else None
+        return cls(manifest, weights, catalogue.unpack(items), second, actions)
 
 
-def _contents(weights: Mapping[str, Tensor], items: KnownItems, second: SecondStage | None) -> dict[str, bytes]:
+def _contents(
+    weights: Mapping[str, Tensor],
+    items: KnownItems,
+    second: SecondStage | None,
+    actions: Mapping[str, Tensor] | None,
+) -> dict[str, bytes]:
     contents = {WEIGHTS_FILE: write_tensors(dict(weights)), ITEMS_FILE: catalogue.pack(items)}
     if second is not None:
         contents[RERANKER_FILE] = write_tensors(dict(second.weights))
         contents[EVIDENCE_FILE] = write_tensors(second.tensors())
+    if actions is not None:
+        contents[ACTIONS_FILE] = write_tensors(dict(actions))
     return contents
 
 

@@ -1,6 +1,6 @@
 """Counts the training data for the re-ranker, once with all users and once without each group of them."""
 
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 
@@ -12,6 +12,17 @@ from workers.ranking.model.neighbours import Matrix, stacked
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.signals import Integers
 from workers.ranking.model.trends import Trends
+
+LIST_BYTES: Final = 4_000_000_000
+"""Most bytes of all lists, those without a group of users included; beyond, they are cut shorter."""
+_BYTES_A_NEIGHBOUR: Final = 8
+_KINDS: Final = len(Evidence._fields)
+
+
+def list_length(items: int, settings: TrainingSettings) -> int:
+    """Return how many neighbours of an item are kept while training: the setting, or what memory allows."""
+    a_neighbour = _BYTES_A_NEIGHBOUR * _KINDS * (settings.folds + 1) * items
+    return max(1, min(settings.neighbours, LIST_BYTES // a_neighbour))
 
 
 class Counted(NamedTuple):
@@ -39,14 +50,14 @@ class Counted(NamedTuple):
         folds = users % settings.folds
         taken = np.bincount(rows, minlength=items)
         head = np.sort(np.argsort(-taken, kind="stable")[: settings.neighbour_head])
-        everyone = gram(users, rows, head)
+        everyone, kept_of_each = gram(users, rows, head), list_length(items, settings)
 
         def count(kept: Integers, without: Matrix | None) -> Evidence:
             counts = everyone if without is None else everyone - without
             ridge = RIDGE * (1 if without is None else (settings.folds - 1) / settings.folds)
             return Evidence(
-                ease_lists(counts, head, items, settings.neighbours, ridge),
-                covisitation_lists(users[kept], rows[kept], items, settings.neighbours),
+                ease_lists(counts, head, items, kept_of_each, ridge),
+                covisitation_lists(users[kept], rows[kept], items, kept_of_each),
             )
 
         parts = []

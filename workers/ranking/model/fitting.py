@@ -197,7 +197,7 @@ class _Data:
         self._text_vectors, self._events, self.past, self._draws = text_vectors, past, past, draws
         self._towers, self._length = towers, towers.shape.history_length
         self._identities = torch.arange(1, len(text_vectors) + 1)
-        self._negatives = Negatives(past, len(text_vectors), draws)
+        self._negatives = Negatives(past, len(text_vectors), draws, settings)
         self._precision = _PRECISIONS[settings.precision]
         with torch.no_grad():  # an identity that no event has taught is noise; as zeros it is the text alone
             towers.item.identity.weight[1:][torch.from_numpy(~self._negatives.trained)] = 0

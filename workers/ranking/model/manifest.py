@@ -7,7 +7,7 @@ import msgspec
 
 from streams.errors import DataError
 from streams.settings.state import RatingScale
-from streams.settings.training import TrainingSettings
+from streams.settings.training import NOT_LEARNED, TrainingSettings
 from workers.ranking.model.towers import Shape
 
 FORMAT_VERSION = 2
@@ -103,7 +103,7 @@ def seal(
         rating_high=rating_scale.high,
         files=files,
         features=features,
-        settings=settings.model_dump(exclude={"directory"}),
+        settings=settings.model_dump(exclude=set(NOT_LEARNED)),
         data=data,
         metrics={},
         created_at=datetime.min,

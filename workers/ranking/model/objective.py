@@ -59,5 +59,13 @@ def forward(
 
 
 def next_item_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Return the mean loss of the batch's targets, a scalar in nats."""
+    """Return the mean loss of the batch's targets, a scalar in nats.
+
+    A negative that was drawn stands for all that were not: it counts by one over its chance to be drawn. The
+    target is always there and counts once. (`forward` leaves this to the loss: its scores go on to the
+    second stage, which must see what serving sees.)
+    """
+    if batch.log_inclusion.any():
+        own = logits.gather(1, batch.targets[:, None])
+        logits = (logits - batch.log_inclusion).scatter(1, batch.targets[:, None], own)
     return functional.cross_entropy(logits, batch.targets)

@@ -8,6 +8,7 @@ import torch
 
 from streams.errors import DataError
 from streams.settings.state import RatingScale
+from workers.ranking.model.actions import ActionHeads
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.features import Evidence, unit_texts
 from workers.ranking.model.histories import HistoryBatch
@@ -25,6 +26,7 @@ class Model:
 
     Attributes:
         rescorer: the second stage; None where the towers' score is the last word.
+        actions: heads that foretell what is done with an item; None without any.
 
     Raises:
         DataError: the bundle's weights do not fit its shape or this version of Headrace.
@@ -36,6 +38,7 @@ class Model:
         try:
             self._towers.load_state_dict(dict(bundle.weights))
             self.rescorer = Rescorer(bundle.second) if bundle.second is not None else None
+            self.actions = ActionHeads.of(bundle.actions) if bundle.actions is not None else None
         except RuntimeError:
             raise DataError(
                 f"The weights of the model {bundle.version} do not fit this version of Headrace.", RETRAIN

@@ -1,19 +1,21 @@
 """From events and text vectors to a bundle."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from streams.clock import Clock, from_ms, wall_seconds
 from streams.contracts import Event
 from streams.errors import DataError
 from streams.settings.state import StateSettings
-from streams.settings.training import TrainingSettings
+from streams.settings.training import NOT_LEARNED, TrainingSettings
+from workers.ranking.model.action_training import teach_actions
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import count_items
 from workers.ranking.model.checkpoint import Checkpoints
@@ -25,6 +27,7 @@ from workers.ranking.model.sequences import Sequences, read_events
 from workers.ranking.model.towers import Shape, TwoTowers
 
 LEAST_EVENTS: Final = 100
+_AT_ONCE: Final = 65_536
 
 
 class ItemTexts(NamedTuple):
@@ -41,7 +44,7 @@ class ItemTexts(NamedTuple):
 
 def train(
     items: ItemTexts,
-    interactions: Sequence[Event],
+    interactions: Iterable[Event],
     settings: TrainingSettings,
     state: StateSettings,
     encoder_id: str,
@@ -54,13 +57,14 @@ def train(
 
     First the towers: the newest `settings.validation_share` of the time line is held out, this stage stops
     when NDCG@10 there has not risen for `settings.patience` measurements, and the averaged weights that did
-    best go on. Then, for `settings.finish_epochs`, the towers and the re-ranker learn from everything. On one
-    machine equal arguments give bundles of equal version, as long as torch runs as many threads.
+    best go on. Then, for `settings.finish_epochs`, the towers and the re-ranker learn from everything. Last come
+    the action heads, which change nothing of the rest. On one machine equal arguments give bundles of equal
+    version, as long as torch runs as many threads.
 
     Args:
         items: the catalogue; items without events help to centre the text vectors only.
-        interactions: in replay order; impressions, searches, events of unknown items, repeated ids and
-            ratings outside `state.rating_scale` are left out and counted in the manifest.
+        interactions: read once, equal times of a user in replay order; impressions, searches, events of unknown
+            items, repeated ids and ratings outside `state.rating_scale` are left out and counted in the manifest.
         settings: sizes, duration, seed.
         state: `history_length` and `rating_scale`, which serving must share.
         encoder_id: of the encoder that made the text vectors.
@@ -131,6 +135,10 @@ def train_on(
         towers, text_vectors[torch.from_numpy(known)], sequences, settings, progress=progress, checkpoints=kept
     )
 
+    known_texts = text_vectors[torch.from_numpy(known)]
+    taught = teach_actions(
+        fitted.towers, _vectors(fitted.towers, known_texts), sequences, fitted.counted, settings
+    )
     newest_ms = int(times_ms.max())
     bundle = Bundle.of(
         fitted.towers,
@@ -146,9 +154,10 @@ def train_on(
             ignored=ignored,
             sha256=sequences.sha256(),
         ),
-        metrics=fitted.metrics,
+        metrics=fitted.metrics | taught.metrics,
         created_at=from_ms(int(clock() * 1_000)),
         second=_second(fitted),
+        actions=None if taught.heads is None else _weights(taught.heads),
     )
     kept.clear()
     return bundle
@@ -164,13 +173,27 @@ def _kept(
     """Return the checkpoints of this very training: another one's would continue something else."""
     if directory is None:
         return Checkpoints()
-    facts = (sequences.sha256(), settings.model_dump_json(exclude={"directory"}), repr(shape))
+    facts = (sequences.sha256(), settings.model_dump_json(exclude=set(NOT_LEARNED)), repr(shape))
     digest = hashlib.sha256("\n".join(facts).encode() + text_vectors.numpy().tobytes())
     return Checkpoints(directory / digest.hexdigest()[:12])
+
+
+@torch.inference_mode()
+def _vectors(towers: TwoTowers, text_vectors: torch.Tensor) -> torch.Tensor:
+    return torch.cat(
+        [
+            towers.eval().item(text_vectors[first : first + _AT_ONCE], torch.arange(first, last) + 1)
+            for first in range(0, len(text_vectors), _AT_ONCE)
+            for last in (min(first + _AT_ONCE, len(text_vectors)),)
+        ]
+    )
+
+
+def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
 
 
 def _second(fitted: Fitted) -> SecondStage | None:
     if fitted.reranker is None or fitted.counted is None:
         return None
-    weights = {name: tensor.detach().clone() for name, tensor in fitted.reranker.state_dict().items()}
-    return SecondStage(weights, fitted.counted.whole, fitted.counted.trends.newest)
+    return SecondStage(_weights(fitted.reranker), fitted.counted.whole, fitted.counted.trends.newest)

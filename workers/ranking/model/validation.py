@@ -15,6 +15,8 @@ from workers.ranking.model.towers import TwoTowers
 Scores = npt.NDArray[np.float32]
 
 _AT_ONCE: Final = 250
+_SCORES_AT_ONCE: Final = 32_000_000
+"""Numbers in one block of scores: 250 questions over a million items would be a gigabyte, several times over."""
 
 
 class Validation:
@@ -40,7 +42,7 @@ class Validation:
     def ranks(self, towers: TwoTowers, item_vectors: torch.Tensor) -> Ranks:
         """Return the rank of each event's item, float64 (asked,); `item_vectors` is (known items, width)."""
         parts = []
-        for events in self._parts():
+        for events in self._parts(len(item_vectors)):
             starts = self._sequences.starts[events]
             histories = cut_histories(self._sequences.events, starts, events, towers.shape.history_length)
             rows, signals, gaps, lengths = (torch.from_numpy(column) for column in histories)
@@ -51,11 +53,12 @@ class Validation:
 
     def ranks_of_fixed(self, scores: Scores) -> Ranks:
         """Return the ranks when every user gets the same `scores`, float32 (known items,)."""
-        parts = [self._ranks(events, np.tile(scores, (len(events), 1))) for events in self._parts()]
+        parts = [self._ranks(events, np.tile(scores, (len(events), 1))) for events in self._parts(len(scores))]
         return np.concatenate(parts) if parts else np.empty(0)
 
-    def _parts(self) -> list[Integers]:
-        return [self.asked[first : first + _AT_ONCE] for first in range(0, len(self.asked), _AT_ONCE)]
+    def _parts(self, items: int) -> list[Integers]:
+        size = max(1, min(_AT_ONCE, _SCORES_AT_ONCE // max(1, items)))
+        return [self.asked[first : first + size] for first in range(0, len(self.asked), size)]
 
     def _ranks(self, events: Integers, scores: Scores) -> Ranks:
         rows = self._sequences.events.rows
