@@ -5,7 +5,7 @@
 # make lint     style, types, import contracts, file sizes
 # make schemas  writes deploy/schemas from the contracts
 # make dashboards   writes deploy/grafana/dashboards from deploy/grafana/*.py
-# make preview  draws the dashboards from a live run (needs Kafka's jars, Prometheus, npm, Chromium)
+# make preview  draws the dashboards from a live run (needs Kafka's jars, Prometheus, npm, Chromium, pngquant)
 # make compose-check   starts deploy/compose.yaml and asks Grafana for every panel (needs Docker; ARGS=--keep)
 # make bench-NAME   measures and writes tests/bench/results/NAME.json
 # make figures  writes the measured figures into the README

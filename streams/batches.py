@@ -72,14 +72,14 @@ class Batches:
         if first is None:
             return []
         messages = self._records([first])
-        left_bytes = self._settings.batch_bytes - sum(map(_size, messages))
+        left_bytes = self._settings.batch_bytes - sum(map(len, messages))
         while left_bytes > 0 and (room := self.size.records - len(messages)) > 0:
             chunk = self._consumer.consume(min(room, _CHUNK_RECORDS), 0)
             if not chunk:
                 break
             records = self._records(chunk)
             messages += records
-            left_bytes -= sum(map(_size, records))
+            left_bytes -= sum(map(len, records))
         return messages
 
     def _records(self, messages: list[Message]) -> list[Message]:
@@ -114,7 +114,3 @@ class Batches:
             if now - self._unknown_since > self._settings.delivery_timeout_seconds:
                 raise Transient(f"a topic is not there ({error.str()}); run `headrace topics create`")
         _log.warning("consumer", error=error.str())
-
-
-def _size(message: Message) -> int:
-    return len(message)

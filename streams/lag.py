@@ -47,7 +47,7 @@ class LagWatch:
         self._places = {place: self._places.get(place, _Read(None, now)) for place in owned}
         self._due_seconds = 0.0
 
-    def committed(self, records: Sequence[Record]) -> None:
+    def committed(self, records: Iterable[Record]) -> None:
         """Note the newest record of each partition; they are committed."""
         for record in {(record.topic, record.partition): record for record in records}.values():
             place = (record.topic, record.partition)

@@ -151,7 +151,8 @@ class Loop(Generic[M]):
             if records:
                 self._batches.size.took(len(records), monotonic_seconds() - started)
             self._delivery.wait()
-        offsets = {(record.topic, record.partition): record.offset + 1 for record in records}
+        newest = {(record.topic, record.partition): record for record in records}
+        offsets = {place: record.offset + 1 for place, record in newest.items()}
         # Without records the last offsets go again: the group's generation is checked with them, so that a
         # worker that has lost its partitions without knowing cannot write to them.
         with metrics.STAGE_SECONDS.labels("commit").time():
@@ -162,7 +163,7 @@ class Loop(Generic[M]):
         self._offsets.update(offsets)
         if records:
             tell(records, rejected)
-            self._lag.committed(records)
+            self._lag.committed(newest.values())
 
     def _changed(self, partitions: Partitions) -> None:
         # A partition that comes back may have been read further by another worker meanwhile.

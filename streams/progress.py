@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 
 import structlog
 
@@ -9,6 +10,7 @@ from streams import metrics
 from streams.contracts import Record, Rejected
 
 _log = structlog.get_logger()
+_topic = attrgetter("topic")
 _MOST_LINES = 10
 """Rejections of one batch that get a line each; the counter has them all."""
 
@@ -27,6 +29,6 @@ def tell(records: Sequence[Record], rejected: Sequence[Rejected]) -> None:
             reason=item.reason,
             others=max(0, len(rejected) - _MOST_LINES),
         )
-    counts: Counter[str] = Counter(record.topic for record in records)
+    counts: Counter[str] = Counter(map(_topic, records))
     for topic, count in counts.items():
         metrics.RECORDS.labels(topic).inc(count)

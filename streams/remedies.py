@@ -78,9 +78,25 @@ TABLE: Final = (
     # produce() in a transaction that has failed meanwhile tells only that its state is wrong.
     Row(_any(KafkaError._STATE), Remedy.ABORT, "the transaction has failed"),
 )
+_AWAY: Final = frozenset(
+    {
+        KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE,
+        KafkaError._MSG_TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._INCONSISTENT,  # some records did not arrive
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+    }
+)
 _OTHERWISE: Final = Row(lambda error: True, Remedy.REPLACE, "the producer has failed")
 
 
 def row_of(error: KafkaError) -> Row:
     """Return the first row of the table that fits; what fits none replaces the producer."""
     return next((row for row in TABLE if row.holds(error)), _OTHERWISE)
+
+
+def tells_of_absence(error: KafkaError) -> bool:
+    """Return whether the broker was away, or a coordinator elsewhere, so that a producer may have lost them."""
+    return error.code() in _AWAY

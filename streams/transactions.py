@@ -9,8 +9,12 @@ A batch on the broker:
    partitions without knowing is refused here;
 4. and the transaction is committed, which first waits for every record.
 
-What an error asks for stands in `streams/remedies.py`. The `transactional.id` is the worker's stable identity, so
-that a restarted worker aborts what it left open instead of blocking every reader until the timeout.
+What an error asks for stands in `streams/remedies.py`. A producer whose broker was away is replaced as soon as
+that loses nothing (`_shaken`): librdkafka 2.16 drops a broker that the metadata leave out for a moment, keeps it
+as the group's coordinator nevertheless, and so sends offsets to nobody, for ever (its issues 5511 and 5456).
+
+The `transactional.id` is the worker's stable identity, so that a restarted worker aborts what it left open instead
+of blocking every reader until the timeout.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,15 +27,19 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from streams import metrics
 from streams.arrivals import place_of
+from streams.bounded import Bounded, Overdue
 from streams.clock import monotonic_seconds
 from streams.contracts import Output
 from streams.delivery import Abandoned, Unknown
 from streams.errors import BrokerError, Fatal, Transient
-from streams.remedies import Remedy, row_of
+from streams.remedies import Remedy, row_of, tells_of_absence
 from streams.transform import Ends
 
 _log = structlog.get_logger()
 _CALL_SECONDS = 5.0
+_HUNG_SECONDS = _CALL_SECONDS + 1.0
+_COMMIT_SECONDS = 5.0  # a longer wait would cost the consumer its session, and its state is read back then anyhow
+_INIT_SECONDS = 1.0
 _TWIN_REPLACEMENTS = 5
 _TWIN_SECONDS = 60.0
 
@@ -46,7 +54,7 @@ class TransactionalDelivery:
     Args:
         consumer: whose group's offsets are sent.
         make_producer: returns a new producer, always with the same `transactional.id`.
-        timeout_seconds: an answer that is retried for longer ends the worker.
+        timeout_seconds: a broker that starts no transaction for longer ends the worker.
         place: some partition of the group; None for a writer that commits no offsets, who has none to settle.
 
     Raises:
@@ -69,7 +77,13 @@ class TransactionalDelivery:
         self._replaced_at: list[float] = []
         self._counts: dict[str, int] = {}
         self._ends: dict[tuple[str, int], int] = {}
-        self._producer = self._made()
+        self._bounded = Bounded()
+        self._shaken = False
+        self._producer = make_producer()
+        self._waits_since: float | None = monotonic_seconds()
+        while self._waits_since is not None:
+            with suppress(Abandoned):
+                self._await_ready()
 
     @property
     def ends(self) -> Ends:
@@ -78,6 +92,9 @@ class TransactionalDelivery:
 
     def begin(self) -> None:
         """Do step 1."""
+        if self._shaken:
+            self._replace("a commit had to be repeated", "the broker was away")
+        self._await_ready()
         if not self._settled:
             self.settle()
         self._counts.clear()
@@ -99,8 +116,7 @@ class TransactionalDelivery:
     def commit(self, offsets: Sequence[TopicPartition]) -> None:
         """Do steps 3 and 4."""
         if offsets:
-            group = self._consumer.consumer_group_metadata()
-            self._do(lambda: self._producer.send_offsets_to_transaction(list(offsets), group, _CALL_SECONDS))
+            self._send(offsets)
         try:
             self._do(lambda: self._producer.commit_transaction(_CALL_SECONDS), committing=True)
         except _Lost as lost:
@@ -118,15 +134,31 @@ class TransactionalDelivery:
         """
         if (place := self._place) is None:
             return
-        group = self._consumer.consumer_group_metadata()
+        self._await_ready()
         self._do(self._producer.begin_transaction)
-        self._do(lambda: self._producer.send_offsets_to_transaction([place], group, _CALL_SECONDS))
-        self._do(lambda: self._producer.abort_transaction(_CALL_SECONDS))
+        self._send([place])
+        self._do(lambda: self._producer.abort_transaction(_CALL_SECONDS), patient=False)
         self._settled = True
 
-    def _do(self, call: Callable[[], Any], committing: bool = False) -> None:
-        """Call until it succeeds or the table says otherwise."""
-        deadline = monotonic_seconds() + self._timeout_seconds
+    def _send(self, offsets: Sequence[TopicPartition]) -> None:
+        """Do step 3: the batch is not committed before step 4, so that it may be given up at any time."""
+        group = self._consumer.consumer_group_metadata()
+        send = partial(self._producer.send_offsets_to_transaction, list(offsets), group, _CALL_SECONDS)
+        try:
+            self._do(lambda: self._bounded(send, _HUNG_SECONDS), patient=False)
+        except Overdue as overdue:
+            self._bounded = Bounded()
+            self._replace(str(overdue), "librdkafka has lost the group's coordinator")
+            raise Abandoned(f"the offsets were not sent: {overdue}") from None
+
+    def _do(self, call: Callable[[], Any], *, committing: bool = False, patient: bool = True) -> None:
+        """Call until it succeeds or the table says otherwise.
+
+        Args:
+            committing: a failure may come too late to tell what became of the batch.
+            patient: call again when the broker was away, rather than give up a batch that is not committed.
+        """
+        deadline = monotonic_seconds() + min(_COMMIT_SECONDS, self._timeout_seconds)
         while True:
             try:
                 call()
@@ -134,52 +166,79 @@ class TransactionalDelivery:
             except KafkaException as failure:
                 error = failure.args[0]
             row = row_of(error)
+            self._shaken |= tells_of_absence(error)
             match row.remedy:
+                case Remedy.RETRY if self._shaken and not patient:
+                    self._replace(error.str(), "the broker was away")
+                    raise Abandoned(f"the broker was away: {error.str()}")
                 case Remedy.RETRY if monotonic_seconds() < deadline:
                     _log.warning("transaction: again", error=error.str(), why=row.why)
                 case Remedy.RETRY:
-                    raise Transient(f"the broker has not answered for {self._timeout_seconds:g} s: {error.str()}")
+                    self._replace(error.str(), "the broker was away")
+                    lost = f"the broker has not answered: {error.str()}"
+                    raise _Lost(lost) if committing else Abandoned(lost)
                 case Remedy.ABORT:
-                    self._abort(error)
+                    # A batch whose records did not all arrive is never committed.
+                    self._abort(error, committing and error.code() != KafkaError._INCONSISTENT)
                 case Remedy.REPLACE:
-                    self._replace(error, row.why)
+                    self._count_twin(error, row.why)
+                    self._replace(error.str(), row.why)
                     lost = f"{row.why}: {error.str()}"
                     raise _Lost(lost) if committing else Abandoned(lost)
                 case Remedy.END:
                     raise _ended(error, row.why)
 
-    def _abort(self, cause: KafkaError) -> None:
+    def _abort(self, cause: KafkaError, committing: bool) -> None:
+        """Abort; only an abort that the broker has confirmed tells that a commit has not happened before it."""
         self._settled = False
+        refused = f"the broker refused the batch: {cause.str()}"
+        if self._shaken:
+            self._replace(cause.str(), "the broker was away")  # which aborts as well
+            raise _Lost(refused) if committing else Abandoned(refused)
         self._producer.purge()
-        with suppress(Abandoned):  # replaced on the way, which aborts as well
-            self._do(lambda: self._producer.abort_transaction(_CALL_SECONDS))
-        raise Abandoned(f"the broker refused the batch: {cause.str()}")
+        try:
+            self._do(lambda: self._producer.abort_transaction(_CALL_SECONDS), patient=False)
+        except Abandoned:  # replaced on the way
+            raise _Lost(refused) if committing else Abandoned(refused) from None
+        raise Abandoned(refused)
 
-    def _replace(self, cause: KafkaError, why: str) -> None:
-        self._settled = False
-        metrics.PRODUCERS_REPLACED.inc()
-        _log.warning("producer replaced", error=cause.str(), why=why)
+    def _count_twin(self, cause: KafkaError, why: str) -> None:
+        """End the worker when its producers keep being fenced."""
         now = monotonic_seconds()
         self._replaced_at = [at for at in self._replaced_at if now - at < _TWIN_SECONDS] + [now]
         if len(self._replaced_at) > _TWIN_REPLACEMENTS:
             raise _ended(cause, why)
-        self._producer.purge()
-        self._producer = self._made()
 
-    def _made(self) -> Producer:
-        producer = self._make_producer()
-        deadline = monotonic_seconds() + self._timeout_seconds
-        while True:
-            try:
-                producer.init_transactions(_CALL_SECONDS)
-                return producer
-            except KafkaException as failure:
-                error = failure.args[0]
+    def _replace(self, cause: str, why: str) -> None:
+        self._settled = self._shaken = False
+        metrics.PRODUCERS_REPLACED.inc()
+        _log.warning("producer replaced", error=cause, why=why)
+        self._producer.purge()
+        self._producer = self._make_producer()
+        self._waits_since = monotonic_seconds()
+        with suppress(Abandoned):  # librdkafka goes on with it; `begin` waits for the end
+            self._await_ready()
+
+    def _await_ready(self) -> None:
+        """Start the producer: this ends what an earlier one with its id left open.
+
+        While the broker is away this gives up after a moment each time, so that the loop goes on to serve its
+        consumer: one whose session ended meanwhile is taken for a twin if it answers that late (librdkafka's issue
+        3437).
+        """
+        if self._waits_since is None:
+            return
+        try:
+            self._producer.init_transactions(_INIT_SECONDS)
+        except KafkaException as failure:
+            error = failure.args[0]
             row = row_of(error)
             if row.remedy is not Remedy.RETRY:
-                raise _ended(error, row.why)
-            if monotonic_seconds() > deadline:
-                raise Transient(f"the broker starts no transaction: {error.str()}")
+                raise _ended(error, row.why) from None
+            if monotonic_seconds() - self._waits_since > self._timeout_seconds:
+                raise Transient(f"the broker starts no transaction: {error.str()}") from None
+            raise Abandoned(f"the broker starts no transaction yet: {error.str()}") from None
+        self._waits_since = None
 
     def _queue(self, topic: str, records: Sequence[Output]) -> None:
         # produce_batch takes neither headers nor timestamps, and costs half of produce.

@@ -1,5 +1,6 @@
 """Makes a worker's loop from its settings: who it is, how it reads, how it delivers."""
 
+import gc
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from streams.transactions import TransactionalDelivery
 from streams.transform import Transform
 
 _log = structlog.get_logger()
+_GC_OBJECTS = 100_000
 
 
 def worker_loop(
@@ -44,6 +46,16 @@ def worker_loop(
         reader.close()
         raise
     return Loop(transform, reader, group, delivery, settings, on_change=on_change)
+
+
+def spare_collections() -> None:
+    """Keep Python's collector from walking through what is no garbage; for a process, before its loop runs.
+
+    At the usual thresholds it takes a quarter of the state worker's processor time.
+    """
+    gc.collect()
+    gc.freeze()  # what was imported stays
+    gc.set_threshold(_GC_OBJECTS, 20, 100)  # a batch's records are no garbage before its end
 
 
 def group_of(name: str, settings: Settings) -> str:

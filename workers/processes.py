@@ -1,6 +1,5 @@
 """What each worker process does, from its settings to its loop. `headrace worker NAME` runs one of these."""
 
-import gc
 from typing import Any, Literal
 
 import structlog
@@ -14,7 +13,7 @@ from streams.settings import Settings
 from streams.state.storing import state_store
 from streams.state.transform import StateTransform
 from streams.transform import Transform
-from streams.worker import worker_loop
+from streams.worker import spare_collections, worker_loop
 from workers.http import Health
 from workers.shutdown import Stop
 
@@ -22,7 +21,6 @@ WorkerName = Literal["state", "embedding", "ranking", "feedback"]
 _log = structlog.get_logger()
 _CACHED_TEXTS = 10_000
 _FOLLOW_SECONDS = 0.02
-_GC_OBJECTS = 100_000
 
 
 def run_worker(name: WorkerName, settings: Settings, stop: Stop, health: Health) -> None:
@@ -93,7 +91,7 @@ def _run_feedback(settings: Settings, stop: Stop, health: Health) -> None:
         health.beat()
         return stop.requested
 
-    _spare_collections()
+    spare_collections()
     run_feedback(settings, stopped, lambda ready: health.set("assigned", ready))
 
 
@@ -110,11 +108,5 @@ def _run(name: WorkerName, transform: Transform[Any], settings: Settings, stop: 
         health.beat()
         return stop.requested
 
-    _spare_collections()
+    spare_collections()
     loop.run(stopped)
-
-
-def _spare_collections() -> None:
-    gc.collect()
-    gc.freeze()  # what was imported stays: collections need not walk through it
-    gc.set_threshold(_GC_OBJECTS, 20, 100)  # a batch's records are no garbage before its end

@@ -1,11 +1,16 @@
-"""A record as it came, a record that could not be used, and a record to be written."""
+"""A record as it came, a record that could not be used, and a record to be written.
+
+Structs, not tuples: several are made for every event, and making a named tuple costs three to five times as much.
+"""
 
 from typing import NamedTuple
+
+import msgspec
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record of the log, bytes untouched.
 
     Attributes:
@@ -34,7 +39,7 @@ class Rejected(NamedTuple):
     detail: str
 
 
-class Output(NamedTuple):
+class Output(msgspec.Struct, frozen=True, gc=False):
     """A record to be written to partition `partition` of `topic`, by number.
 
     Attributes:

@@ -1,6 +1,5 @@
 """One batch of the state worker: each user's state is decoded once, changed by all their events, encoded once."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
@@ -18,23 +17,22 @@ from streams.store import PartitionStore
 from streams.topics import USER_STATE
 
 
-class Work:
+class Work(msgspec.Struct, gc=False):
     """A user of the batch.
 
     Attributes:
+        key: the user's id in bytes.
         draft: None where nothing is known of them (any more).
         arrivals: events that the draft does not hold yet.
         changed: whether the stored state must be written again.
     """
 
-    __slots__ = ("arrivals", "changed", "draft", "partition", "user_id")
-
-    def __init__(self, user_id: str, partition: int, draft: Draft | None) -> None:
-        self.user_id = user_id
-        self.partition = partition
-        self.draft = draft
-        self.arrivals: list[Arrival] = []
-        self.changed = False
+    user_id: str
+    key: bytes
+    partition: int
+    draft: Draft | None
+    arrivals: list[Arrival]
+    changed: bool = False
 
 
 class Batch:
@@ -45,11 +43,11 @@ class Batch:
         feedback: takes the accepted events that name an item, or None.
 
     Attributes:
-        users: by key, in the order in which the batch met them.
+        users: by id, in the order in which the batch met them.
     """
 
     def __init__(self, store: PartitionStore, rules: Rules, feedback: Feedback | None) -> None:
-        self.users: dict[bytes, Work] = {}
+        self.users: dict[str, Work] = {}
         self._store = store
         self._rules = rules
         self._feedback = feedback
@@ -73,51 +71,58 @@ class Batch:
                 f"make states of another version again: delete {USER_STATE} and the state worker's offsets.",
             ) from None
         draft.caused_by.clear()
-        work = self.users[key] = Work(user_id, partition, draft)
+        work = self.users[user_id] = Work(user_id, key, partition, draft, [])
         return work
 
     def unknown(self, user_id: str, key: bytes, partition: int) -> Work:
         """Return a user of whom nothing is known, from now on part of the batch."""
-        work = self.users[key] = Work(user_id, partition, None)
+        work = self.users[user_id] = Work(user_id, key, partition, None, [])
         return work
 
-    def erase(self, work: Work, key: bytes, erasure: Erasure, now: datetime) -> None:
+    def erase(self, work: Work, erasure: Erasure, now: datetime) -> None:
         """Forget the user; what they do from here on starts from nothing."""
-        self._fold(work, key)
+        self._fold(work)
         work.draft, work.changed = None, True
         headers = ((ERASURE_HEADER, erasure.erasure_id.encode()),)
         message = receipt("state", erasure.erasure_id, work.user_id, [USER_STATE], now)
         self._erased += [
-            Output(USER_STATE, work.partition, key, None, headers),
+            Output(USER_STATE, work.partition, work.key, None, headers),
             receipt_record(work.partition, message),
         ]
         if self._feedback is not None:
-            self._feedback.erased(work.partition, key, headers)
+            self._feedback.erased(work.partition, work.key, headers)
         metrics.ERASED.inc()
 
-    def outputs(self) -> Iterator[Output]:
-        """Fold, store and yield each state that changed; null states before the ones that came after them."""
-        yield from self._erased
-        for key, work in self.users.items():
-            self._fold(work, key)
-            if work.changed:
-                value = None if work.draft is None else encode_msgpack(work.draft)
-                self._store.put(work.partition, key, value)
-                if value is not None:
-                    yield Output(USER_STATE, work.partition, key, value)
+    def outputs(self) -> list[Output]:
+        """Fold and store; return each state that changed, null states before the ones that came after them."""
+        outputs = self._erased
+        put = self._store.put
+        for work in self.users.values():
+            if work.arrivals:
+                self._fold(work)
+            if not work.changed:
+                continue
+            key, partition = work.key, work.partition
+            if work.draft is None:
+                put(partition, key, None)
+                continue
+            value = encode_msgpack(work.draft)
+            put(partition, key, value)
+            outputs.append(Output(USER_STATE, partition, key, value))
         if self._feedback is not None:
-            yield from self._feedback.outputs()
+            outputs += self._feedback.outputs()
         metrics.DUPLICATES.inc(self._repeats)
+        return outputs
 
-    def _fold(self, work: Work, key: bytes) -> None:
-        if not work.arrivals:
+    def _fold(self, work: Work) -> None:
+        arrivals, work.arrivals = work.arrivals, []
+        if not arrivals:
             return
         if work.draft is None:
             work.draft = Draft.of_nothing(work.user_id, work.partition)
-        accepted = apply(work.draft, work.arrivals, self._rules)
-        self._repeats += len(work.arrivals) - len(accepted)
-        work.arrivals = []
+        accepted = apply(work.draft, arrivals, self._rules)
         if accepted:
             work.changed = True
             if self._feedback is not None:
-                self._feedback.add(accepted, work.user_id, key)
+                self._feedback.add(accepted, work.user_id, work.key)
+        self._repeats += len(arrivals) - len(accepted)

@@ -1,6 +1,6 @@
 """What the feedback app is told: each accepted act on an item, and how often each item was acted on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -24,9 +24,10 @@ def source_of(record: Record) -> Source:
 
 
 class _Held(msgspec.Struct, gc=False):
-    """The activity of one item so far; see `ItemActivity`."""
+    """The activity of one item so far; see `ItemActivity`. Most items of a batch have one event: no dictionary."""
 
-    counts: dict[int, int]
+    code: int
+    more: dict[int, int] | None
     stream_time_ms: int
     source: Source
 
@@ -49,7 +50,7 @@ class Feedback:
         Args:
             user_id: as the internal topics have it; `key` is the same in bytes.
         """
-        actions, items = self._actions, self._items
+        tell, items = self._actions.append, self._items
         for record, event, time_ms in accepted:
             item_id = event.item_id
             if item_id is None:
@@ -57,25 +58,19 @@ class Feedback:
             code = event.event_type.code
             value = event.value if code == _RATING else None
             source = source_of(record)
+            answers = event.recommendation_id
             action = UserAction(
-                SCHEMA_VERSION,
-                user_id,
-                event.event_id,
-                code,
-                item_id,
-                time_ms,
-                value,
-                event.recommendation_id,
-                source,
+                SCHEMA_VERSION, user_id, event.event_id, code, item_id, time_ms, value, answers, source
             )
-            actions.append(Output(USER_ACTIONS, record.partition, key, encode_msgpack(action)))
+            tell(Output(USER_ACTIONS, record.partition, key, encode_msgpack(action)))
             held = items.get(item_id)
             if held is None:
-                items[item_id] = _Held({code: 1}, time_ms, source)
+                items[item_id] = _Held(code, None, time_ms, source)
                 continue
-            held.counts[code] = held.counts.get(code, 0) + 1
-            held.stream_time_ms = max(held.stream_time_ms, time_ms)
+            counts = held.more = held.more or {held.code: 1}
+            counts[code] = counts.get(code, 0) + 1
             held.source = source
+            held.stream_time_ms = max(held.stream_time_ms, time_ms)
 
     def erased(self, partition: int, key: bytes, headers: Headers) -> None:
         """Say that what was told of the user so far is to be forgotten.
@@ -85,10 +80,12 @@ class Feedback:
         """
         self._actions.append(Output(USER_ACTIONS, partition, key, None, headers))
 
-    def outputs(self) -> Iterator[Output]:
-        """Yield the records of the batch: actions on the source's partition, counts on the item's own."""
-        yield from self._actions
+    def outputs(self) -> list[Output]:
+        """Return the records of the batch: actions on the source's partition, counts on the item's own."""
+        outputs, partitions = self._actions, self._partitions
         for item_id, held in self._items.items():
             key = item_id.encode()
-            message = ItemActivity(SCHEMA_VERSION, item_id, held.counts, held.stream_time_ms, held.source)
-            yield Output(ITEM_ACTIVITY, owner(key, self._partitions), key, encode_msgpack(message))
+            counts = held.more or {held.code: 1}
+            message = ItemActivity(SCHEMA_VERSION, item_id, counts, held.stream_time_ms, held.source)
+            outputs.append(Output(ITEM_ACTIVITY, owner(key, partitions), key, encode_msgpack(message)))
+        return outputs

@@ -55,28 +55,44 @@ class StateTransform:
         feedback = Feedback(self._partitions) if self._settings.state.feedback else None
         users = Batch(self._store, self._rules, feedback)
         elsewhere: list[Output] = []
-        rename, find = self._rename, users.users.get
-        for record, what, time_ms in batch:
-            partition, user_id = record.partition, what.user_id
-            pseudonym = rename(user_id) if rename is not None and record.topic == CLICKSTREAM else None
-            if pseudonym is not None:
-                user_id = pseudonym
-            key = user_id.encode()
-            work = find(key) or users.known(user_id, key, partition)
-            # Whoever has a state here belongs here; murmur2 is asked about the others only.
-            home = work.partition if work is not None else owner(key, self._partitions)
-            if home != partition or (record.key != key and pseudonym is None):
-                elsewhere.append(passed_on(record, what, key, home, pseudonym))
-                continue
-            if work is None:
-                work = users.unknown(user_id, key, partition)
-            if isinstance(what, Erasure):
-                users.erase(work, key, what, from_ms(int(self._clock() * 1000)))
-            else:
-                work.arrivals.append((record, what, time_ms))
+        find = users.users.get if self._rename is None else _nobody
+        for message in batch:
+            record, what, _ = message
+            work = find(what.user_id)
+            # Most records are the next click of somebody whom the batch has met, at their place.
+            if (
+                work is not None
+                and record.key == work.key
+                and record.partition == work.partition
+                and record.topic == CLICKSTREAM
+            ):
+                work.arrivals.append(message)  # type: ignore[arg-type]  # clicks are events
+            elif (stray := self._sorted_in(users, message)) is not None:
+                elsewhere.append(stray)
         outputs = [*elsewhere, *users.outputs()]
         metrics.STATES.set(len(self._store))
         return outputs
+
+    def _sorted_in(self, users: Batch, message: Message) -> Output | None:
+        """Give the record to its user in the batch, or return it for the owner of another partition."""
+        record, what, time_ms = message
+        partition, user_id = record.partition, what.user_id
+        pseudonym = self._rename(user_id) if self._rename is not None and record.topic == CLICKSTREAM else None
+        if pseudonym is not None:
+            user_id = pseudonym
+        key = user_id.encode()
+        work = users.users.get(user_id) or users.known(user_id, key, partition)
+        # Whoever has a state here belongs here; murmur2 is asked about the others only.
+        home = work.partition if work is not None else owner(key, self._partitions)
+        if home != partition or (record.key != key and pseudonym is None):
+            return passed_on(record, what, key, home, pseudonym)
+        if work is None:
+            work = users.unknown(user_id, key, partition)
+        if isinstance(what, Erasure):
+            users.erase(work, what, from_ms(int(self._clock() * 1000)))
+        else:
+            work.arrivals.append((record, what, time_ms))
+        return None
 
     def tick(self) -> Iterable[Output]:
         """Return nothing: all that this worker writes is caused by a record."""
@@ -107,3 +123,7 @@ class StateTransform:
     def close(self) -> None:
         """Let go of the store."""
         self._store.close()
+
+
+def _nobody(_: str) -> None:
+    """Find nobody: an id of the clickstream is a pseudonym's only after it was renamed."""

@@ -22,7 +22,7 @@ from tests.bench.state_parts.silence import broker_restart_silence_seconds, even
 from tests.bench.state_parts.sizes import states
 from tests.bench.state_parts.workload import fill, fresh
 from tests.integration.conftest import JARS, SKIPPED
-from tests.integration.faults.soak import Forgotten, play
+from tests.integration.faults.soak import Forgotten, play_to_a_verdict
 from tests.integration.kafka_node import KafkaNode
 
 
@@ -112,8 +112,9 @@ def takeover(node: KafkaNode, size: Size) -> list[Figure]:
 
 
 def broker(node: KafkaNode, size: Size) -> list[Figure]:
-    """Kill the broker and start it again."""
-    return [Figure("broker_restart_silence_seconds", broker_restart_silence_seconds(node), "s", "<= 5")]
+    """Kill a broker whose controller lives on, and start it again."""
+    with _node(os.environ[JARS], controller_apart=True) as own:
+        return [Figure("broker_restart_silence_seconds", broker_restart_silence_seconds(own), "s", "<= 5")]
 
 
 def slate(node: KafkaNode, size: Size) -> list[Figure]:
@@ -134,9 +135,9 @@ def faults(node: KafkaNode, size: Size) -> list[Figure]:
     """Play every fault once, on a broker of its own."""
     with tempfile.TemporaryDirectory() as directory:
         try:
-            verdict = play(Path(os.environ[JARS]), Path(directory) / "faults", seed=1)
+            verdict = play_to_a_verdict(Path(os.environ[JARS]), Path(directory), seed=1)
         except Forgotten:
-            print("NOT MEASURED: faults; the broker forgot transactions when it was killed")
+            print("NOT MEASURED: faults; every broker forgot transactions when it was killed")
             return []
     print(verdict)
     return [
@@ -167,9 +168,9 @@ def _run(settings: Settings, part: str, *arguments: object) -> Any:
 
 
 @contextmanager
-def _node(jars: str) -> Iterator[KafkaNode]:
+def _node(jars: str, controller_apart: bool = False) -> Iterator[KafkaNode]:
     with tempfile.TemporaryDirectory() as directory:
-        node = KafkaNode(Path(jars), Path(directory))
+        node = KafkaNode(Path(jars), Path(directory), controller_apart=controller_apart)
         node.start()
         try:
             yield node

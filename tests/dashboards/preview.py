@@ -27,7 +27,7 @@ PICTURES: Final = DEPLOY / "grafana" / "preview"
 BUILD: Final = DEPLOY.parent / "build" / "preview"
 MOST_BYTES: Final = 300_000
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
-_SHOWN_SECONDS: Final = 180.0
+_SHOWN_SECONDS: Final = 120.0
 _ROW_PIXELS, _HEAD_PIXELS = 34, 60
 
 

@@ -22,7 +22,7 @@ _ASKING = 0.1
 """Requests in words for each act."""
 _REGULARS = 40
 """Users who come all the time, so that they answer slates of a few seconds ago."""
-_EDITED = 4
+_EDITED = 20
 """Items whose texts change."""
 _EDITS_RATE = 0.4
 """Changes a second."""

@@ -137,7 +137,7 @@ def test_a_person_sees_each_finding_with_its_action_and_how_many_there_are() -> 
     for finding in findings:
         assert finding.said in told
         assert finding.action in told
-    assert "1 problems, 1 warnings." in told
+    assert "1 problem, 1 warning." in told
 
 
 @pytest.mark.processes

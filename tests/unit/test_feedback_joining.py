@@ -166,7 +166,7 @@ def test_states_whose_windows_are_over_leave_the_table_once_their_records_are_co
 
 
 def _from(offset: int, log: Sequence[Record]) -> list[Record]:
-    return [each._replace(offset=each.offset + offset) for each in log]
+    return [msgspec.structs.replace(each, offset=each.offset + offset) for each in log]
 
 
 def _days_on(said: Sequence[Said], days: int) -> list[Said]:

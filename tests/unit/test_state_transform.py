@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from streams.codec import decode_item_activity, decode_receipt, decode_user_action, decode_user_state
@@ -89,8 +90,8 @@ def test_the_next_batch_names_only_its_own_causes(transform: StateTransform) -> 
     "stray",
     [
         record(0, partition=(HOME + 1) % PARTITIONS),
-        record(0)._replace(key=None),
-        record(0)._replace(key=b"someone else"),
+        msgspec.structs.replace(record(0), key=None),
+        msgspec.structs.replace(record(0), key=b"someone else"),
     ],
 )
 @pytest.mark.parametrize("known", [False, True], ids=["new user", "known user"])
@@ -98,14 +99,14 @@ def test_a_stray_record_is_passed_on_untouched_to_its_owner(
     transform: StateTransform, stray: Record, known: bool
 ) -> None:
     if known:
-        run(transform, record(0)._replace(value=record(90).value))
-    stray = stray._replace(headers=(("trace", b"\x00"),), offset=7)
+        run(transform, msgspec.structs.replace(record(0), value=record(90).value))
+    stray = msgspec.structs.replace(stray, headers=(("trace", b"\x00"),), offset=7)
     (output,) = run(transform, stray)
     assert (output.topic, output.partition, output.key) == (REKEYED, HOME, b"u1")
     assert (output.value, output.timestamp_ms) == (stray.value, stray.timestamp_ms)
     assert output.headers[0] == ("trace", b"\x00")
     assert output.headers[1:] == (("headrace.origin", f"{CLICKSTREAM}/{stray.partition}/7".encode()),)
-    passed_on = record(9, topic=REKEYED)._replace(value=output.value)
+    passed_on = msgspec.structs.replace(record(9, topic=REKEYED), value=output.value)
     (state,) = run(transform, passed_on)
     assert state.topic == USER_STATE
 
@@ -138,7 +139,7 @@ def test_what_was_passed_on_to_the_wrong_place_is_rejected_and_not_passed_on_aga
 def test_bytes_that_cannot_be_used_become_a_whole_dead_letter(
     transform: StateTransform, value: bytes | None, reason: str
 ) -> None:
-    bad = record(3)._replace(value=value, headers=(("trace", b"1"),))
+    bad = msgspec.structs.replace(record(3), value=value, headers=(("trace", b"1"),))
     rejected = transform.decode(bad)
     assert isinstance(rejected, Rejected)
     assert rejected.reason == reason

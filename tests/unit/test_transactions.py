@@ -7,13 +7,14 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from streams.contracts import Output
 from streams.delivery import Abandoned, Unknown
-from streams.errors import Fatal, Transient
+from streams.errors import Fatal
 from streams.transactions import TransactionalDelivery
 from tests.unit.fake_kafka import FakeConsumer, FakeProducer
 
 OFFSETS = [TopicPartition("source", 0, 7)]
 ABORTABLE = KafkaError(KafkaError.ILLEGAL_GENERATION, "rebalanced", txn_requires_abort=True)
 RETRIABLE = KafkaError(KafkaError._TIMED_OUT, "slow", retriable=True)
+BUSY = KafkaError(KafkaError.CONCURRENT_TRANSACTIONS, "busy", retriable=True)
 FENCED = KafkaError(KafkaError._FENCED, "fenced", fatal=True)
 TWIN = KafkaError(KafkaError.FENCED_INSTANCE_ID, "twin", txn_requires_abort=True)
 
@@ -24,11 +25,12 @@ class Makes:
     def __init__(self, **first_fails: list[KafkaError]) -> None:
         self.made: list[FakeProducer] = []
         self._first_fails = first_fails
+        self.next_fails: dict[str, list[KafkaError]] = {}
 
     def __call__(self) -> Producer:
         producer = FakeProducer()
-        if not self.made:
-            producer.failures = {name: list(errors) for name, errors in self._first_fails.items()}
+        fails = self.next_fails if self.made else self._first_fails
+        producer.failures = {name: list(errors) for name, errors in fails.items()}
         self.made.append(producer)
         return cast(Producer, producer)
 
@@ -86,20 +88,16 @@ def test_a_full_queue_is_waited_for_and_no_record_goes_twice() -> None:
     assert sorted(value or b"" for _, _, value in makes.made[0].visible) == sorted(b"v%d" % n for n in range(20))
 
 
-@pytest.mark.parametrize("step", ["init", "begin", "send_offsets", "commit"])
-def test_a_retriable_error_is_answered_by_the_same_call(step: str) -> None:
-    makes = Makes(**{step: [RETRIABLE, RETRIABLE]})
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [("init", RETRIABLE), ("begin", RETRIABLE), ("send_offsets", BUSY), ("commit", RETRIABLE), ("commit", BUSY)],
+)
+def test_a_retriable_error_is_answered_by_the_same_call(step: str, error: KafkaError) -> None:
+    makes = Makes(**{step: [error, error]})
     deliver(delivery(makes), *states(1))
     assert makes.made[0].calls.count(step) == 3
     assert len(makes.made) == 1
     assert makes.made[0].visible
-
-
-def test_a_broker_that_never_answers_ends_the_worker() -> None:
-    makes = Makes(commit=[RETRIABLE] * 100)
-    with pytest.raises(Transient, match="has not answered"):
-        deliver(delivery(makes, timeout_seconds=0), *states(1))
-    assert "abort" not in makes.made[0].calls
 
 
 @pytest.mark.parametrize("step", ["produce", "send_offsets", "commit"])
@@ -140,6 +138,12 @@ def test_a_failed_abort_replaces_the_producer() -> None:
     with pytest.raises(Abandoned):
         deliver(made, *states(1))
     assert len(makes.made) == 2
+
+
+def test_a_commit_that_cannot_be_aborted_any_more_leaves_the_outcome_unknown() -> None:
+    made = delivery(Makes(commit=[ABORTABLE], abort=[FENCED]))
+    with pytest.raises(Unknown):
+        deliver(made, *states(1))
 
 
 def test_two_workers_with_one_name_end_with_a_sentence_that_says_so() -> None:

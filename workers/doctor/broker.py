@@ -12,7 +12,7 @@ from streams.kafka import admin, embedded_cluster
 from streams.provision import CO_PARTITIONED
 from streams.settings import Settings
 from streams.topics import Topic, all_topics
-from workers.doctor.findings import Finding, ok, problem, warning
+from workers.doctor.findings import Finding, counted, ok, problem, warning
 
 _SECONDS: Final = 15.0
 _LOSES_DATA: Final = "cleanup.policy"
@@ -25,7 +25,7 @@ def broker(settings: Settings, cluster: ClusterMetadata) -> Iterator[Finding]:
     if embedded_cluster(cluster):
         yield warning(
             "Broker",
-            f"{where} is the embedded broker: it keeps the newest megabytes in memory, and no transactions.",
+            f"{where} is the embedded broker: the newest megabytes in memory, no transactions.",
             "use Apache Kafka for anything but a first look.",
         )
         return
@@ -33,7 +33,7 @@ def broker(settings: Settings, cluster: ClusterMetadata) -> Iterator[Finding]:
     if replicas > brokers:
         yield problem(
             "Broker",
-            f"Setting topics.replication_factor is {replicas}, and the cluster has {brokers} brokers.",
+            f"Setting topics.replication_factor is {replicas}, and the cluster has {counted(brokers, 'broker')}.",
             f"set HEADRACE_TOPICS__REPLICATION_FACTOR to {brokers} at most.",
         )
     elif replicas < 3 <= brokers:
@@ -43,7 +43,7 @@ def broker(settings: Settings, cluster: ClusterMetadata) -> Iterator[Finding]:
             "set HEADRACE_TOPICS__REPLICATION_FACTOR to 3 before `headrace topics create`.",
         )
     else:
-        yield ok("Broker", f"{where} answers: cluster {cluster.cluster_id}, {brokers} brokers.")
+        yield ok("Broker", f"{where} answers: cluster {cluster.cluster_id}, {counted(brokers, 'broker')}.")
 
 
 def topics(settings: Settings, cluster: ClusterMetadata) -> Iterator[Finding]:
@@ -53,7 +53,8 @@ def topics(settings: Settings, cluster: ClusterMetadata) -> Iterator[Finding]:
     if embedded_cluster(cluster):
         yield ok(
             "Topics",
-            f"{len(found)} of {len(expected)} topics were used so far; this broker makes them as they are.",
+            f"{len(found)} of {len(expected)} topics were used so far; "
+            "the embedded broker makes a topic when it is first used.",
         )
         return
     missing = [topic.name for topic in expected if topic.name not in found]

@@ -62,3 +62,8 @@ def examined(check: str, look: Callable[..., Iterable[Finding]], *arguments: Any
     except Exception as error:  # a doctor who falls over helps nobody
         said = f"{check} cannot be examined: {type(error).__name__}: {error}."
         return [problem(check, said, "mend what this names, or report it as a defect of `headrace doctor`.")]
+
+
+def counted(number: int, noun: str) -> str:
+    """Return the number with its noun, in the plural where it belongs there."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

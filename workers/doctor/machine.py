@@ -13,7 +13,7 @@ from typing import Final
 from streams.settings import Settings
 from streams.state.storing import store_directory
 from workers.bundles import bundles_directory
-from workers.doctor.findings import Finding, ok, problem, warning
+from workers.doctor.findings import Finding, counted, ok, problem, warning
 
 OLDEST_PYTHON: Final = (3, 11)
 SCARCE_BYTES: Final = 2_000_000_000
@@ -88,10 +88,11 @@ def blas() -> Iterator[Finding]:
     pools = threadpool_info()
     libraries = [pool for pool in pools if pool["user_api"] == "blas"]
     names = ", ".join(
-        f"{pool['internal_api']} {pool['version']} ({pool['num_threads']} threads)" for pool in libraries
+        f"{pool['internal_api']} {pool['version']} ({counted(pool['num_threads'], 'thread')})"
+        for pool in libraries
     )
     if torch.backends.mkl.is_available():
-        names += f"{', ' if names else ''}MKL in torch ({torch.get_num_threads()} threads)"
+        names += f"{', ' if names else ''}MKL in torch ({counted(torch.get_num_threads(), 'thread')})"
     kinds = {pool["prefix"] for pool in pools if pool["user_api"] == "openmp"}
     if len(kinds) > 1:
         yield warning(

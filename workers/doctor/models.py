@@ -65,8 +65,9 @@ def ranking_model(settings: Settings, clock: Clock = wall_seconds) -> Iterator[F
     if champion is None:
         yield warning(
             "Model",
-            f"No {name}@champion is announced: ranking workers wait for it and make no slates.",
-            "load the catalogue, let the embedding worker read it, then run `headrace train`.",
+            f"No model is announced ({name}@champion): ranking workers wait for one and make no slates.",
+            "load the catalogue (`headrace items load FILE`), let the embedding worker read it, "
+            "then run `headrace train --dataset DIRECTORY`.",
         )
         return
     bundle = load_announced(champion, encoder_id(settings.encoder))

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from workers.doctor.findings import Finding, Status
+from workers.doctor.findings import Finding, Status, counted
 
 _MARKS = {
     Status.OK: ("ok", "green"),
@@ -29,6 +29,8 @@ def show(findings: Sequence[Finding], console: Console | None = None) -> None:
     console.print(table)
     counts = {status: sum(finding.status is status for finding in findings) for status in Status}
     if counts[Status.PROBLEM] or counts[Status.WARNING]:
-        console.print(f"{counts[Status.PROBLEM]} problems, {counts[Status.WARNING]} warnings.")
+        console.print(
+            f"{counted(counts[Status.PROBLEM], 'problem')}, {counted(counts[Status.WARNING], 'warning')}."
+        )
     else:
         console.print("All is well.")

@@ -5,7 +5,6 @@ decoded), or `restore` (the worker's loop reads the state topic back). Processor
 librdkafka's threads included, from the first record on; start and imports are left out.
 """
 
-import gc
 import json
 import sys
 import time
@@ -20,7 +19,7 @@ from streams.settings import Settings, load_settings
 from streams.state.transform import StateTransform
 from streams.store import MemoryStore
 from streams.topics import CLICKSTREAM, USER_ACTIONS
-from streams.worker import worker_loop
+from streams.worker import spare_collections, worker_loop
 
 _BARE_RECORDS = 10_000
 _CALL_SECONDS = 30.0
@@ -29,7 +28,7 @@ _CALL_SECONDS = 30.0
 def state(settings: Settings, count: int) -> dict[str, Any]:
     """Fold everything; return records, and processor and wall seconds."""
     loop = worker_loop("state", StateTransform(settings, co_partitions(settings)), settings)
-    _settle()
+    spare_collections()
     read = 0
     while read == 0:
         read = loop.turn()
@@ -52,7 +51,7 @@ def bare(settings: Settings, count: int) -> dict[str, Any]:
     first = None
     while first is None:
         first = reader.poll(1.0)
-    _settle()
+    spare_collections()
     cpu, wall, read = time.process_time(), time.monotonic(), 1
     while read < count:
         messages = reader.consume(_BARE_RECORDS, 0.05)
@@ -82,7 +81,7 @@ def restore(settings: Settings, count: int) -> dict[str, Any]:
 
     transform = StateTransform(settings, co_partitions(settings), store)
     loop = worker_loop("state", transform, settings, changed)
-    _settle()
+    spare_collections()
     cpu = wall = 0.0
     while len(partitions.active) < co_partitions_of(settings):
         loop.turn()
@@ -96,11 +95,6 @@ def restore(settings: Settings, count: int) -> dict[str, Any]:
 def co_partitions_of(settings: Settings) -> int:
     """Return how many partitions there are, as the settings say it."""
     return settings.topics.partitions
-
-
-def _settle() -> None:
-    gc.collect()
-    gc.freeze()  # as the worker's process does
 
 
 def main(kind: str, count: int) -> None:

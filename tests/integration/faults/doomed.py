@@ -44,12 +44,9 @@ def doom(place: str) -> None:
                 _BATCHES, _flush_and_die, TransactionalDelivery.write
             )
         case "offsets":  # outputs and offsets are in an open transaction
-            original = TransactionalDelivery._made
-
-            def made(self: TransactionalDelivery) -> Any:
-                return _Wrapped(original(self))
-
-            TransactionalDelivery._made = made  # type: ignore[method-assign]
+            TransactionalDelivery._send = _after(  # type: ignore[method-assign]
+                _BATCHES, _die, TransactionalDelivery._send
+            )
         case "committed":  # the batch is in the log, memory has not heard of it
             TransactionalDelivery.commit = _after(  # type: ignore[method-assign]
                 _BATCHES, _die, TransactionalDelivery.commit
@@ -63,17 +60,6 @@ def doom(place: str) -> None:
 def _flush_and_die(delivery: TransactionalDelivery, *_: Any) -> None:
     delivery._producer.flush(5)
     _die()
-
-
-class _Wrapped:
-    """A producer that dies after it has sent offsets."""
-
-    def __init__(self, producer: Any) -> None:
-        self._producer = producer
-        self.send_offsets_to_transaction = _after(_BATCHES, _die, producer.send_offsets_to_transaction)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._producer, name)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What `tests/bench/scale.py` is made of."""

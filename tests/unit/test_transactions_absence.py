@@ -1,0 +1,94 @@
+"""What the transactional delivery does while its broker is away, and when it is back."""
+
+import threading
+
+import pytest
+from confluent_kafka import KafkaError
+
+from streams import transactions
+from streams.delivery import Abandoned, Unknown
+from streams.errors import Transient
+from tests.unit.test_transactions import RETRIABLE, Makes, deliver, delivery, states
+
+UNDELIVERED = KafkaError(KafkaError._INCONSISTENT, "failed delivery", txn_requires_abort=True)
+
+
+def test_a_new_producer_that_is_not_ready_is_waited_for_batch_by_batch() -> None:
+    makes = Makes(send_offsets=[RETRIABLE])
+    makes.next_fails = {"init": [RETRIABLE, RETRIABLE, RETRIABLE]}
+    made = delivery(makes)
+    with pytest.raises(Abandoned, match="was away"):
+        deliver(made, *states(1))
+    for _ in range(2):
+        with pytest.raises(Abandoned, match="starts no transaction yet"):
+            deliver(made, *states(1))
+    deliver(made, *states(1))
+    assert len(makes.made) == 2
+    assert makes.made[1].visible
+
+
+def test_offsets_that_the_broker_was_away_for_go_with_another_producer_and_their_batch_is_read_again() -> None:
+    makes = Makes(send_offsets=[RETRIABLE])
+    made = delivery(makes)
+    with pytest.raises(Abandoned):
+        deliver(made, *states(1))
+    deliver(made, *states(1))
+    assert [bool(producer.visible) for producer in makes.made] == [False, True]
+
+
+def test_a_producer_that_lost_records_is_replaced_and_its_batch_was_not_committed() -> None:
+    makes = Makes(commit=[UNDELIVERED])
+    made = delivery(makes)
+    with pytest.raises(Abandoned):
+        deliver(made, *states(1))
+    deliver(made, *states(1))
+    assert [producer.calls.count("abort") for producer in makes.made] == [0, 0]
+    assert [bool(producer.visible) for producer in makes.made] == [False, True]
+
+
+def test_a_producer_whose_broker_was_away_while_it_committed_takes_no_other_batch() -> None:
+    makes = Makes(commit=[RETRIABLE])
+    made = delivery(makes)
+    deliver(made, *states(1))
+    deliver(made, *states(1))
+    assert [producer.calls.count("commit") for producer in makes.made] == [2, 1]
+    assert all(producer.visible for producer in makes.made)
+
+
+def test_a_broker_that_keeps_going_away_is_not_taken_for_a_twin() -> None:
+    makes = Makes()
+    made = delivery(makes)
+    for _ in range(10):
+        makes.made[-1].failures = {"send_offsets": [RETRIABLE]}
+        with pytest.raises(Abandoned):
+            deliver(made, *states(1))
+    deliver(made, *states(1))
+    assert makes.made[-1].visible
+
+
+def test_a_call_that_never_comes_back_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "_HUNG_SECONDS", 0.05)
+    makes = Makes()
+    made = delivery(makes)
+    released = threading.Event()
+    monkeypatch.setattr(makes.made[0], "send_offsets_to_transaction", lambda *_: released.wait())
+    with pytest.raises(Abandoned, match="has not come back"):
+        deliver(made, *states(1))
+    deliver(made, *states(1))
+    released.set()
+    assert [bool(producer.visible) for producer in makes.made] == [False, True]
+
+
+def test_a_commit_that_is_never_answered_leaves_the_outcome_unknown() -> None:
+    makes = Makes(commit=[RETRIABLE] * 100)
+    made = delivery(makes, timeout_seconds=0)
+    with pytest.raises(Unknown, match="has not answered"):
+        deliver(made, *states(1))
+    assert "abort" not in makes.made[0].calls
+    deliver(made, *states(1))
+    assert makes.made[1].visible
+
+
+def test_a_broker_that_starts_no_transaction_ends_the_worker() -> None:
+    with pytest.raises(Transient, match="starts no transaction: slow"):
+        delivery(Makes(init=[RETRIABLE] * 100), timeout_seconds=0)
