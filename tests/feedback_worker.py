@@ -57,7 +57,7 @@ class Worker:
             return {}
         finally:
             connection.close()
-        lines = (line.rpartition(" ") for line in text.splitlines() if line.startswith("headrace_feedback_"))
+        lines = (line.rpartition(" ") for line in text.splitlines() if line.startswith("headrace_"))
         return {name: float(value) for name, _, value in lines}
 
     @property

@@ -12,6 +12,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "lookalike": "liked by people like you",
     "neighbours": "near what you did last",
     "covisited": "others went on to it from what you did last",
+    "together": "goes with what you did",
     "query": "like what you asked for",
     "text": "described like what you did last",
     "pinned": "placed here by the shop",

@@ -29,10 +29,10 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
             `history`. Then the sources that proposed the item: `learned` (near the learned user
             vector), `popular`, `trending` (taken up more than before), `lookalike` (liked by similar
             users), `neighbours` (near one of the user's newest items), `covisited` (others went on to
-            it from one of them), `text` (its text is like theirs), `query` (near the words that were
-            asked for, in answers only), `pinned` (the operator gave it its place), or a plug-in's name.
-            Last `similar_item`, the nearest of the user's own items, in the model's space. New codes may
-            come; pass over those that you do not know.
+            it from them), `together` (it goes with them), `text` (its text is like theirs), `query` (near
+            the words that were asked for, in answers only), `pinned` (the operator gave it its place), or a
+            plug-in's name. Last `similar_item`, the nearest of the user's own items, in the model's space.
+            New codes may come; pass over those that you do not know.
         item_id: the user's own item that `similar_item` speaks of.
     """
 

@@ -18,6 +18,7 @@ from streams.feedback.progress import Progress
 from streams.feedback.tables import AwaitedTable
 from streams.feedback.trending import Trending
 from streams.kafka import is_embedded, metadata, partition_count
+from streams.metrics import OWNED
 from streams.settings import Settings
 from streams.topics import ITEM_ACTIVITY, ITEM_TRENDS, RECEIPTS, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
 
@@ -119,6 +120,7 @@ class _Feedback:
             handler.recovered(frozenset(number for topic, number in owned if topic in handler.sources))
         sources = frozenset(place for place in owned if place[0] in _TOPICS)
         self._progress.recovered(sources)
+        OWNED.set(len({number for _, number in sources}))
         _log.info("partitions", owned=sorted(sources))
         self._on_ready(True)
 

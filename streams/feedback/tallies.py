@@ -12,7 +12,18 @@ from streams.feedback.step import Step
 OTHER = "other"
 _LAST_POSITION = 10
 SOURCES = frozenset(
-    {"learned", "popular", "lookalike", "trending", "neighbours", "text", "covisited", "pinned", "unknown"}
+    {
+        "learned",
+        "popular",
+        "lookalike",
+        "trending",
+        "neighbours",
+        "text",
+        "covisited",
+        "together",
+        "pinned",
+        "unknown",
+    }
 )
 """Those that are built in, told apart; a plug-in's is `other`."""
 

@@ -33,7 +33,9 @@ class RankingSettings(Section):
     sources: tuple[str, ...] | None = None
     """Sources by name, built in or of an installed package (entry point group `headrace.sources`); None takes all
     that are built in."""
-    learned_candidates: int = Field(default=200, ge=1)
+    candidates: int = Field(default=200, ge=1)
+    """Candidates of a user that are scored: of more, those that the sources name earliest and most often."""
+    learned_candidates: int = Field(default=400, ge=1)
     """Candidates taken from the index around the learned user vector."""
     popular_candidates: int = Field(default=50, ge=0)
     """Candidates taken from the most popular items."""
@@ -47,8 +49,10 @@ class RankingSettings(Section):
     """Newest items of a user whose neighbours, by learned vector, become candidates."""
     neighbours: int = Field(default=20, ge=1, le=200)
     """Neighbours taken of each of them."""
-    covisited: int = Field(default=20, ge=0, le=200)
-    """Items taken that others acted on after each of them; none of a model without a second stage."""
+    covisited: int = Field(default=400, ge=0)
+    """Candidates that others acted on soon after what the user did; none of a model without a second stage."""
+    together: int = Field(default=400, ge=0)
+    """Candidates that go with the user's items by EASE; none of a model without a second stage."""
     text_candidates: int = Field(default=50, ge=0)
     """Candidates whose texts are nearest to those of the user's newest items; for users with few events."""
     requests: bool = True
@@ -85,6 +89,11 @@ class RankingSettings(Section):
 
     diversity: float = Field(default=0.0, ge=0, le=1)
     """0 ranks by score alone. Above, an item loses rank as its text resembles those before it (MMR)."""
+    variety: float = Field(default=0.0, ge=0, le=1)
+    """0 chooses by score alone. Above, an item is worth more if it is of kinds that the slate lacks; the order
+    stays that of the scores."""
+    variety_by: str = "categories"
+    """Expression that names the kinds of an item, as in a cap."""
     caps: tuple[Cap, ...] = ()
     """Most items of a kind; a slate may stay short for it."""
     boosts: tuple[Boost, ...] = ()

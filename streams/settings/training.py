@@ -23,7 +23,7 @@ class TrainingSettings(Section):
     """Share of activations dropped while training."""
     id_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of id embeddings dropped while training, so that text alone works."""
-    epochs: int = Field(default=20, ge=1)
+    epochs: int = Field(default=26, ge=1)
     """Most passes over the data before the held-out end."""
     evaluate_every: int = Field(default=2, ge=1)
     """Epochs between two measurements on the newest 5 % of the time line."""

@@ -5,11 +5,10 @@ from datetime import datetime
 import msgspec
 
 from streams import metrics
-from streams.codec import encode_msgpack
 from streams.contracts import Erasure, Output
 from streams.errors import DataError
 from streams.privacy.receipts import ERASURE_HEADER, receipt, receipt_record
-from streams.state.draft import Draft, thaw
+from streams.state.draft import Draft, packed, thaw
 from streams.state.feedback import Feedback
 from streams.state.fold import Arrival, apply
 from streams.state.rules import Rules
@@ -106,7 +105,7 @@ class Batch:
             if work.draft is None:
                 put(partition, key, None)
                 continue
-            value = encode_msgpack(work.draft)
+            value = packed(work.draft)
             put(partition, key, value)
             outputs.append(Output(USER_STATE, partition, key, value))
         if self._feedback is not None:

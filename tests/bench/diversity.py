@@ -2,10 +2,13 @@
 
 A model is trained on the older four fifths, as `headrace train` does. In the newest fifth slates are made before
 every so-manieth event from what its user had done until then, as the worker makes them, once for each strength of
-diversity. Diversity is 1 less the mean cosine of the centred texts in a slate, as `headrace evaluate` has it.
+`ranking.diversity` and of `ranking.variety`. What a user sees of it is how many genres a slate shows: that is the
+figure. Beside it stands 1 less the mean cosine of the centred texts in a slate, as `headrace evaluate` has it, and
+the mean Jaccard distance of the genres of two of its items.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -28,7 +31,8 @@ from workers.ranking.model.serving import Model
 from workers.ranking.model.training import ItemTexts, train
 from workers.ranking.pipeline import Pipeline
 
-STRENGTHS: Final = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+DIVERSITY: Final = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+VARIETY: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 _TRAINED_SHARE: Final = 0.8
 _KEPT: Final = 0.99
 _BATCH: Final = 64
@@ -43,6 +47,15 @@ class Question(NamedTuple):
     item_id: str
 
 
+class Measured(NamedTuple):
+    """Means over slates."""
+
+    ndcg: float
+    texts: float
+    genres: float
+    genres_apart: float
+
+
 def chunks(values: Sequence[T], length: int) -> list[Sequence[T]]:
     """Return the values in runs of `length`; the last may be shorter."""
     return [values[start : start + length] for start in range(0, len(values), length)]
@@ -50,8 +63,10 @@ def chunks(values: Sequence[T], length: int) -> list[Sequence[T]]:
 
 def same_candidates(rows: Rows, queries: int) -> Candidates:
     """Return `rows`, ascending, for each of so many queries."""
-    count = queries * len(rows)
-    return Candidates(np.tile(rows, queries), np.repeat(np.arange(queries), len(rows)), np.zeros(count, np.uint32))
+    owners = np.repeat(np.arange(queries), len(rows))
+    return Candidates(
+        np.tile(rows, queries), owners, np.zeros(len(owners), np.uint32), np.zeros(len(owners), np.float32)
+    )
 
 
 def figures(every: int) -> list[Figure]:
@@ -65,44 +80,74 @@ def figures(every: int) -> list[Figure]:
     texts = _texts(dataset.items, settings)
     cut = int(len(dataset.events) * _TRAINED_SHARE)
     bundle = train(texts, dataset.events[:cut], settings.training, settings.state, "bench")
-    catalogue = _catalogue(dataset.items, texts, settings)
+    various = settings.ranking.model_copy(update={"variety": VARIETY[0]})  # the catalogue must note the genres
+    catalogue = _catalogue(dataset.items, texts, settings.model_copy(update={"ranking": various}))
     generation = Generation(Model(bundle), catalogue, settings)
     try:
         questions = list(_questions(dataset.events, cut, every, settings))
-        curve = [_measured(questions, generation, settings, strength) for strength in STRENGTHS]
+        genres = {item.item_id: set(item.categories) for item in dataset.items}
+
+        def measured(**wishes: float) -> Measured:
+            return _measured(questions, generation, settings, genres, wishes)
+
+        plain = measured()
+        by_text = [measured(diversity=strength) for strength in DIVERSITY]
+        by_genre = [measured(variety=strength) for strength in VARIETY]
     finally:
         generation.close()
         if generation.texts is not None:
             generation.texts.close()
-    (ndcg, plain), *_ = curve
-    allowed = [different for quality, different in curve if quality >= _KEPT * ndcg]
     return [
-        Figure("diversity_gain_at_1pct_ndcg", max(allowed) / plain - 1, "share", ">= 0.15"),
-        Figure("diversity_off_ndcg_at_10", ndcg, ""),
-        Figure("diversity_off", plain, "1 - cosine"),
+        Figure("diversity_gain_at_1pct_ndcg", _gain("genres", plain, by_genre), "share", ">= 0.15"),
+        Figure("diversity_gain_genres_apart", _gain("genres_apart", plain, by_genre), "share"),
+        Figure("diversity_gain_texts", _gain("texts", plain, by_text), "share"),
+        Figure("diversity_off_genres", plain.genres, "a slate"),
+        Figure("diversity_off_genres_apart", plain.genres_apart, "1 - Jaccard"),
+        Figure("diversity_off_ndcg_at_10", plain.ndcg, ""),
+        Figure("diversity_off", plain.texts, "1 - cosine"),
         Figure("diversity_questions", len(questions), "slates"),
     ]
 
 
+def _gain(measure: str, plain: Measured, curve: Sequence[Measured]) -> float:
+    """Return how much more of a measure there is to be had for one per cent of NDCG."""
+    allowed = [getattr(found, measure) for found in (plain, *curve) if found.ndcg >= _KEPT * plain.ndcg]
+    return float(max(allowed) / getattr(plain, measure) - 1)
+
+
 def _measured(
-    questions: Sequence[Question], generation: Generation, settings: Settings, strength: float
-) -> tuple[float, float]:
-    """Return NDCG@10 and the diversity of slates made at this strength."""
-    ranking = settings.ranking.model_copy(update={"diversity": strength, "slate_length": 10})
+    questions: Sequence[Question],
+    generation: Generation,
+    settings: Settings,
+    genres: Mapping[str, set[str]],
+    wishes: dict[str, float],
+) -> Measured:
+    """Return what slates are like that are made with these settings; `genres` are by item id."""
+    ranking = settings.ranking.model_copy(update=wishes | {"slate_length": 10})
     pipeline = Pipeline(generation, settings.model_copy(update={"ranking": ranking}))
     catalogue = generation.catalogue
     vectors = catalogue.text_vectors[: len(catalogue)]
     unit = vectors - vectors.mean(axis=0)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-    gain, different = 0.0, 0.0
+    sums = np.zeros(len(Measured._fields))
     for batch in chunks(questions, _BATCH):
         now_ms = max(question.state.last_event_time_ms for question in batch)
         slates = pipeline.recommend([question.state for question in batch], now_ms)
         for question, slate in zip(batch, slates, strict=True):
             place = np.flatnonzero(slate.rows == catalogue.row(question.item_id))
-            gain += float(1 / np.log2(place[0] + 2)) if len(place) else 0.0
-            different += _difference(unit[slate.rows])
-    return gain / len(questions), different / len(questions)
+            shown = [genres[catalogue[row].item_id] for row in slate.rows.tolist()]
+            sums += (
+                float(1 / np.log2(place[0] + 2)) if len(place) else 0.0,
+                _difference(unit[slate.rows]),
+                len(set().union(*shown)),
+                _apart(shown),
+            )
+    return Measured(*(sums / len(questions)).tolist())
+
+
+def _apart(genres: Sequence[set[str]]) -> float:
+    pairs = list(combinations(genres, 2))
+    return sum(1 - len(one & other) / max(1, len(one | other)) for one, other in pairs) / max(1, len(pairs))
 
 
 def _difference(unit: Matrix) -> float:

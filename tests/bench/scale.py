@@ -38,6 +38,7 @@ def figures(users: int, items: int) -> list[Figure]:
         Figure("worker_most_gb", found["most_bytes"] / _GB, "GB"),
         Figure("world_gb", found["world_bytes"] / _GB, "GB"),
         Figure("ready_seconds", found["ready_seconds"], "s", "<= 60"),
+        Figure("ready_cpu_seconds", found["ready_cpu_seconds"], "s"),
         Figure("world_seconds", found["world_seconds"], "s"),
         Figure("scale_users", users, "users"),
         Figure("scale_items", items, "items"),

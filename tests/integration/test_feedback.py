@@ -81,6 +81,7 @@ def test_examples_trends_and_metrics_are_those_of_the_pure_join_and_bad_bytes_ar
 
     wait_until(lambda: _lag(worker.metrics()) == [0] * PARTITIONS * len(SOURCES), worker)
     found = worker.metrics()
+    assert found["headrace_streams_owned_partitions"] == PARTITIONS
     shown = Counter(example.evidence for example in want.values())
     assert found['headrace_feedback_examples_total{evidence="impression"}'] == shown["impression"] > 0
     assert found['headrace_feedback_examples_total{evidence="slate"}'] == shown["slate"] > 0

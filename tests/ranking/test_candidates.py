@@ -37,6 +37,24 @@ def test_spans_cut_a_batch_into_its_queries(proposals: list[list[list[int]]]) ->
         assert set(found.rows[span].tolist()) == {row for lists in proposals for row in lists[owner]}
 
 
+@given(PROPOSALS, st.integers(1, 6))
+def test_the_best_of_a_union_are_those_of_largest_merit(proposals: list[list[list[int]]], most: int) -> None:
+    weights = [1.0 + number for number in range(len(proposals))]
+    queries = len(proposals[0])
+    found = union([arrays(lists) for lists in proposals], weights)
+    kept = found.best(most, queries)
+    merits = [dict.fromkeys(range(31), 0.0) for _ in range(queries)]
+    for weight, lists in zip(weights, proposals, strict=True):
+        for owner, rows in enumerate(lists):
+            for place, row in enumerate(rows):
+                merits[owner][row] += weight / (60 + place)
+    for owner, span in enumerate(found.spans(queries)):
+        expected = [merits[owner][row] for row in found.rows[span].tolist()]
+        np.testing.assert_allclose(found.merits[span], expected, rtol=1e-5)
+        mine = kept.merits[kept.owners == owner]
+        np.testing.assert_array_equal(np.sort(mine), np.sort(found.merits[span])[-most:])
+
+
 @given(PROPOSALS, st.data())
 def test_among_is_membership_in_ones_own_list(proposals: list[list[list[int]]], data: st.DataObject) -> None:
     found = union([arrays(lists) for lists in proposals])

@@ -62,14 +62,30 @@ def test_the_ladder_says_how_much_is_known_and_asks_accordingly(make: Makes) -> 
 
 
 def test_what_others_did_next_is_proposed_and_is_the_reason(make: Makes) -> None:
-    pipeline = make(second=True, sources=["covisited"], covisited=2, neighbour_items=2)
+    pipeline = make(second=True, sources=["covisited"], covisited=4)
     nobody, new, _, _ = pipeline.recommend(USERS, NOW_MS)
     assert numbers(nobody) == []
-    assert set(numbers(new)) == {6, 7, 10, 11}  # the two that come after 5 and after 9
+    assert set(numbers(new)) <= {6, 7, 8, 9, 10, 11, 12, 13}  # the four that come after 5 and after 9
+    assert len(numbers(new)) == 4
     assert "covisited" in codes(new)
     assert (
         numbers(make(sources=["covisited"]).recommend(USERS[1:2], NOW_MS)[0]) == []
     )  # a model without a second stage
+
+
+def test_of_more_candidates_those_stay_that_the_sources_name_earliest_and_pins(make: Makes) -> None:
+    pins = [{"item_id": worlds.item_id(58), "rank": 1}]
+    everything = make(second=True, pins=pins)
+    fewer = make(second=True, pins=pins, candidates=12)
+    queries = everything.hydrate(USERS)
+    whole, _ = everything.candidates(queries, NOW_MS)
+    kept, _ = fewer.candidates(queries, NOW_MS)
+    for one, other in zip(whole.spans(len(USERS)), kept.spans(len(USERS)), strict=True):
+        rows, merits = whole.rows[one], whole.merits[one]
+        assert len(kept.rows[other]) == min(12, len(rows))
+        assert 58 in kept.rows[other]
+        left_out = ~np.isin(rows, kept.rows[other])
+        assert merits[left_out].max(initial=0) <= kept.merits[other].min()
 
 
 def test_the_rung_is_that_of_what_is_known_of_the_items(make: Makes) -> None:
@@ -193,9 +209,20 @@ def test_diversity_makes_the_items_of_a_slate_less_alike(make: Makes) -> None:
     assert likeness(0.9) < likeness(0.5) < likeness(0.0)
 
 
+def test_variety_brings_kinds_that_the_slate_lacks(make: Makes) -> None:
+    def kinds(variety: float, variety_by: str = "categories") -> list[int]:
+        slates = make(slate_length=3, variety=variety, variety_by=variety_by).recommend(USERS[1:], NOW_MS)
+        return [len({number % 3 for number in numbers(slate)}) for slate in slates]
+
+    assert kinds(0.9) == [3, 3, 3]
+    # Each price is a kind of its own, so that no item adds more than another.
+    assert kinds(0.9, "price") == kinds(0.0) != [3, 3, 3]
+
+
 @pytest.mark.parametrize(
     ("setting", "ranking"),
     [
+        ("ranking.variety_by", {"variety": 0.1, "variety_by": "brand"}),
         ("ranking.rules.0", {"rules": ["prize <= 50"]}),
         ("ranking.boosts.0.when", {"boosts": [{"when": "colour == 'red'"}]}),
         ("ranking.caps.0.by", {"caps": [{"by": "brand", "most": 1}]}),

@@ -52,6 +52,32 @@ def test_diversity_is_maximal_marginal_relevance(
         assert value[position] >= max(value[free]) - 1e-5
 
 
+@given(SCORES, LENGTH, st.floats(0.05, 0.95), st.integers(0, 9))
+def test_variety_adds_missing_kinds_greedily_and_shows_them_by_score(
+    scores: np.ndarray, length: int, variety: float, seed: int
+) -> None:
+    scores = scores[np.isfinite(scores)]
+    draws = np.random.default_rng(seed)
+    kinds = np.stack([draws.permutation([NO_GROUP, NO_GROUP, 0, 1, 2, 3])[:3] for _ in range(len(scores) + 1)])[1:]
+    chosen = select(scores, length, Wishes(variety=variety, kinds=kinds.astype(np.int32))).tolist()
+    assert len(set(chosen)) == len(chosen) == min(length, len(scores))
+    assert (np.diff(scores[chosen]) <= 0).all()
+    spread = float(np.ptp(scores.astype(np.float64))) if len(scores) else 0.0
+    relevance = (scores - scores.min(initial=np.inf)) / (spread or 1.0)
+    expected, standing = set[int](), {NO_GROUP}
+    while len(expected) < len(chosen):
+        free = [position for position in range(len(scores)) if position not in expected]
+        own = [set(kinds[position].tolist()) - {NO_GROUP} for position in free]
+        lacking = [len(each - standing) / max(1, len(each)) for each in own]
+        values = (1 - variety) * relevance[free] + variety * np.array(lacking)
+        best = free[int(np.argmax(values))]
+        if np.sum(values > values.max() - 1e-5) > 1:
+            return  # too close to tell by rounding
+        expected.add(best)
+        standing |= set(kinds[best].tolist())
+    assert set(chosen) == expected
+
+
 @given(SCORES, LENGTH, st.integers(1, 3), st.data())
 def test_no_kind_is_fuller_than_its_cap_and_the_best_allowed_stand(
     scores: np.ndarray,
@@ -103,6 +129,7 @@ def test_pins_count_in_their_kinds_but_no_cap_removes_them() -> None:
 @pytest.mark.parametrize("scores", [[], [np.nan], [np.nan, np.inf]])
 def test_nothing_or_no_number_at_all_breaks_nothing(scores: list[float]) -> None:
     values = np.array(scores, np.float32)
-    limit = Limit(np.full((len(scores), 1), NO_GROUP, np.int32), 1)
-    assert len(select(values, 3, Wishes(limits=[limit]))) == len(scores)
+    kinds = np.full((len(scores), 1), NO_GROUP, np.int32)
+    for wishes in (Wishes(limits=[Limit(kinds, 1)]), Wishes(variety=0.5, kinds=kinds)):
+        assert len(select(values, 3, wishes)) == len(scores)
     assert np.isfinite(finite(values)).all()

@@ -51,7 +51,8 @@ def test_ten_times_the_candidates_are_no_more_work_for_python() -> None:
     found = []
     for candidates in (100, 1_000):
         settings = worlds.settings(
-            learned_candidates=candidates, popular_candidates=candidates, text_candidates=candidates,
+            candidates=10 * candidates, learned_candidates=candidates, popular_candidates=candidates,
+            text_candidates=candidates,
             rules=["price < 1900"], boosts=[{"when": "price < 5", "add": 0.5}], caps=[{"most": 4}],
         )  # fmt: skip
         generation = worlds.generation(settings, count=2_000)

@@ -23,7 +23,7 @@ from workers.ranking.model.serving import Model
 
 def answered() -> Answered:
     questions = protocols.prequential(log(users=400), 0.3)
-    return ask(questions, baselines(questions, texts()), ITEMS, ())
+    return ask(questions, baselines(questions, texts()), ITEMS)
 
 
 @pytest.mark.parametrize("curve", [by_history, by_day])

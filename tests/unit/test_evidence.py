@@ -182,3 +182,31 @@ def test_an_unknown_item_has_text_and_trends_alone() -> None:
     strange = features(evidence, ITEMS, texts(), trails, pairs._replace(items=np.full(6, -1)))
     assert not strange[:, : NAMES.index("text")].any()
     assert (strange[:, NAMES.index("text")] > 0).all()
+
+
+def test_events_of_one_user_and_one_moment_take_any_order_and_no_others_do() -> None:
+    draws = np.random.default_rng(8)
+    users, times = draws.integers(5, size=200), draws.integers(20, size=200)
+    log = Sequences.of(users, draws.integers(ITEMS, size=200), draws.integers(12, size=200), times)
+    other = log.reordered(draws)
+    assert (other.starts == log.starts).all()
+    assert (other.events.times_ms == log.events.times_ms).all()
+    assert (other.events.rows != log.events.rows).any()
+
+    def groups(found: Sequences) -> set[tuple[int, ...]]:
+        columns = np.stack([found.starts, found.events.times_ms, found.events.rows, found.events.signals])
+        return set(map(tuple, columns.T.tolist()))
+
+    assert groups(other) == groups(log)
+    for start in np.unique(other.starts):  # what was acted on before is told anew
+        mine = other.starts == start
+        assert (
+            other.is_first[mine]
+            == [row not in other.events.rows[mine][:place] for place, row in enumerate(other.events.rows[mine])]
+        ).all()
+
+
+def test_events_of_different_moments_keep_their_order() -> None:
+    log = sequences()
+    other = log.reordered(np.random.default_rng(9))
+    assert all((mine == theirs).all() for mine, theirs in zip(log.events, other.events, strict=True))

@@ -68,6 +68,8 @@ class Answering:
         candidates, _ = sift(self._kept(request.include_seen), queries, proposed, generation, now_ms)
         excluded = generation.catalogue.rows(request.exclude)
         candidates = candidates.keep(~among(candidates, [excluded]))
+        if vector is None:
+            candidates = candidates.best(self._settings.candidates, 1)
         scored = pipeline.score(queries, candidates)
         if vector is not None:
             scored = self._with_words(scored, candidates.rows, vector, generation)

@@ -16,7 +16,10 @@ Vector = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
 Bits = npt.NDArray[np.uint32]
 NO_ROWS: Rows = np.zeros(0, np.int64)
+_NO_MERITS: Scores = np.zeros(0, np.float32)
 MOST_SOURCES = 32
+_FIRST_PLACES = 60
+"""Added to a place, so that the first few of one source do not outweigh what several sources name."""
 _OWNER_SHIFT, _ROW_SHIFT = 45, 5
 _BIT_MASK = (1 << _ROW_SHIFT) - 1
 _ROW_MASK = (1 << (_OWNER_SHIFT - _ROW_SHIFT)) - 1
@@ -64,15 +67,29 @@ class Candidates(NamedTuple):
         rows: int64 (c,), ascending within a query, without repetition there.
         owners: int64 (c,), ascending; the number of the query that the row is a candidate of.
         sources: uint32 (c,); bit s is set when source number s proposed the row.
+        merits: float32 (c,); how early the sources named the row, see `union`; infinite for what must stay.
     """
 
     rows: Rows
     owners: Rows
     sources: Bits
+    merits: Scores
 
     def keep(self, mask: Mask) -> "Candidates":
         """Return the candidates where `mask`, bool (c,), is true."""
-        return Candidates(self.rows[mask], self.owners[mask], self.sources[mask])
+        return Candidates(self.rows[mask], self.owners[mask], self.sources[mask], self.merits[mask])
+
+    def best(self, most: int, queries: int) -> "Candidates":
+        """Return the `most` candidates of largest merit of each of `queries` queries; equal ones by row."""
+        mask = np.ones(len(self.rows), np.bool_)
+        for span in self.spans(queries):
+            if span.stop - span.start > most:
+                last = np.partition(self.merits[span], -most)[-most]
+                over = self.merits[span] > last
+                equal = np.flatnonzero(self.merits[span] == last)
+                over[equal[: most - int(over.sum())]] = True
+                mask[span] = over
+        return self if mask.all() else self.keep(mask)
 
     def spans(self, queries: int) -> list[slice]:
         """Return where the candidates of each of `queries` queries are."""
@@ -108,26 +125,36 @@ class Slate(NamedTuple):
     degraded: str | None = None
 
 
-def union(proposals: Sequence[Sequence[Rows]]) -> Candidates:
+def union(proposals: Sequence[Sequence[Rows]], weights: Sequence[float] | None = None) -> Candidates:
     """Return the rows that any source proposed for each query, with the bits of all that did.
 
+    A row's merit is the sum over the sources that named it of weight / (60 + place), places from 0: reciprocal
+    rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009), which needs no common scale of scores.
+
     Args:
-        proposals: one list a source, at most 32 of them; each with the rows of each query, a row any number
-            of times.
+        proposals: one list a source, at most 32 of them; each with the rows of each query, best first. A row that
+            is there twice counts twice.
+        weights: of each source; None weighs all alike.
     """
+    weights = [1.0] * len(proposals) if weights is None else weights
     keys = np.concatenate([NO_ROWS, *(_keys(number, rows) for number, rows in enumerate(proposals))])
-    # One sort of whole numbers, owner before row before source: np.unique would sort twice.
-    keys.sort()
+    merits = np.concatenate([_NO_MERITS, *map(_merits, proposals, weights)])
+    # Owner before row before source, in one number.
+    order = np.argsort(keys)
+    keys, merits = keys[order], merits[order]
     places = keys >> _ROW_SHIFT
     first = np.ones(len(keys), np.bool_)
     first[1:] = places[1:] != places[:-1]
     starts = np.flatnonzero(first)
     if not len(starts):
-        return Candidates(NO_ROWS, NO_ROWS, np.zeros(0, np.uint32))
+        return Candidates(NO_ROWS, NO_ROWS, np.zeros(0, np.uint32), _NO_MERITS)
     bits = np.left_shift(np.uint32(1), (keys & _BIT_MASK).astype(np.uint32))
     found = places[starts]
     return Candidates(
-        found & _ROW_MASK, found >> (_OWNER_SHIFT - _ROW_SHIFT), np.bitwise_or.reduceat(bits, starts)
+        found & _ROW_MASK,
+        found >> (_OWNER_SHIFT - _ROW_SHIFT),
+        np.bitwise_or.reduceat(bits, starts),
+        np.add.reduceat(merits, starts),
     )
 
 
@@ -160,3 +187,9 @@ def member(rows: Rows, ascending: Rows) -> Mask:
 def _keys(source: int, rows: Sequence[Rows]) -> Rows:
     owners = np.repeat(np.arange(len(rows), dtype=np.int64), [len(part) for part in rows])
     return (places(np.concatenate([NO_ROWS, *rows]), owners) << _ROW_SHIFT) | source
+
+
+def _merits(rows: Sequence[Rows], weight: float) -> Scores:
+    longest = max(map(len, rows), default=0)
+    by_place = (weight / (_FIRST_PLACES + np.arange(longest))).astype(np.float32)
+    return np.concatenate([_NO_MERITS, *(by_place[: len(part)] for part in rows)])

@@ -68,8 +68,10 @@ def explain(
 
 def _each(rows: Rows, queries: int) -> Candidates:
     """Return the same candidates for every query."""
-    count = queries * len(rows)
-    return Candidates(np.tile(rows, queries), np.repeat(np.arange(queries), len(rows)), np.zeros(count, np.uint32))
+    owners = np.repeat(np.arange(queries), len(rows))
+    return Candidates(
+        np.tile(rows, queries), owners, np.zeros(len(owners), np.uint32), np.zeros(len(owners), np.float32)
+    )
 
 
 def _parts(scored: Scored, count: int, back: Rows) -> list[dict[str, float]]:

@@ -98,15 +98,18 @@ class Pipeline:
     def candidates(
         self, queries: Sequence[Query], now_ms: int, *, vital_only: bool = False
     ) -> tuple[Candidates, list[Removed]]:
-        """Return what the sources propose and the filters keep, and what each filter removed."""
+        """Return the best of what the sources propose and the filters keep, and what each filter removed."""
         candidates = self.proposed(queries, vital_only=vital_only)
-        kept = sift(self._stages.filters, queries, candidates, self._generation, now_ms)
+        kept, removed = sift(self._stages.filters, queries, candidates, self._generation, now_ms)
+        kept = kept.best(self._settings.candidates, len(queries))
         self.laps.lap(("filter", "all"))
-        return kept
+        return kept, removed
 
     def proposed(self, queries: Sequence[Query], *, vital_only: bool = False) -> Candidates:
         """Return what the sources propose."""
-        candidates = union([self._propose(source, queries, vital_only) for source in self._stages.sources])
+        sources = self._stages.sources
+        proposals = [self._propose(source, queries, vital_only) for source in sources]
+        candidates = union(proposals, [source.weight for source in sources])
         self.laps.lap(_UNION)
         return candidates
 
@@ -179,8 +182,10 @@ class Pipeline:
             vectors=self._generation.model.unit_texts(texts[rows]) if diversity else None,
             limits=[
                 Limit(groups[rows], cap.most)
-                for cap, groups in zip(self._settings.caps, policy.groups, strict=True)
+                for cap, groups in zip(self._settings.caps, policy.groups, strict=False)
             ],
+            variety=self._settings.variety,
+            kinds=policy.groups[-1][rows] if self._settings.variety else None,
             pins={int(np.searchsorted(rows, row)): place for row, place in pins.items() if row in rows},
         )
 

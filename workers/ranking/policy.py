@@ -25,7 +25,8 @@ class Policy:
         allowed: bool (rules, capacity); whether a row meets each of `settings.rules`.
         excluded: bool (capacity,); rows of `settings.excluded_items`.
         boosted: bool (boosts, capacity); which boosts a row gets.
-        groups: one int32 (capacity, widest) a cap; numbers of the kinds that a row is of, -1 for no more.
+        groups: one int32 (capacity, widest) a cap, then one for `settings.variety` where it is on; numbers of the
+            kinds that a row is of, -1 for no more.
 
     Raises:
         SettingError: an expression is wrong; the sentence names the setting.
@@ -37,6 +38,8 @@ class Policy:
             _condition(boost.when, f"ranking.boosts.{place}.when") for place, boost in enumerate(settings.boosts)
         ]
         self._kinds = [_kind(cap.by, f"ranking.caps.{place}.by") for place, cap in enumerate(settings.caps)]
+        if settings.variety:
+            self._kinds.append(_kind(settings.variety_by, "ranking.variety_by"))
         self._excluded_ids = frozenset(settings.excluded_items)
         self._numbers: list[dict[str | float | bool, int]] = [{} for _ in self._kinds]
         self.allowed: Mask = np.zeros((len(self._rules), 0), np.bool_)

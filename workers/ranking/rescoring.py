@@ -24,7 +24,7 @@ def rescored(towers: Scores, queries: Sequence[Query], owners: Rows, rows: Rows,
     model = generation.model
     if model.rescorer is None or not len(rows):
         return towers
-    trails = _trails(queries, generation)
+    trails = trails_of(queries, generation)
     used, lines = np.unique(np.concatenate([rows, trails.texts.ravel()]), return_inverse=True)
     absent = int(used[0] < 0)  # histories that are shorter than `NEWEST` end in -1, which stays -1
     texts = model.unit_texts(generation.catalogue.text_vectors[used[absent:]])
@@ -61,7 +61,7 @@ def acted(queries: Sequence[Query], owners: Rows, rows: Rows, generation: Genera
     return worth(chances, heads.actions, weights)
 
 
-def _trails(queries: Sequence[Query], generation: Generation) -> Trails:
+def trails_of(queries: Sequence[Query], generation: Generation) -> Trails:
     """Return the newest events of each query, with rows of the catalogue as lines of text."""
     rows = np.full((len(queries), NEWEST), -1, np.int64)
     for line, query in zip(rows, queries, strict=True):

@@ -1,6 +1,7 @@
 """From the scored candidates of one user to places in a slate, under the operator's wishes."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from workers.ranking.policy import NO_GROUP
 
 Vectors = npt.NDArray[np.float32]
 Groups = npt.NDArray[np.int32]
+Shares = npt.NDArray[np.float64]
 
 
 class Limit(NamedTuple):
@@ -33,12 +35,15 @@ class Wishes(NamedTuple):
     Attributes:
         vectors: float32 (c, width), unit length; None where diversity is off.
         limits: one a cap.
+        kinds: int32 (c, widest), what variety counts, -1 for no more; None where it is off.
         pins: position of a candidate -> its place in the slate, counted from 0.
     """
 
     diversity: float = 0.0
     vectors: Vectors | None = None
     limits: Sequence[Limit] = ()
+    variety: float = 0.0
+    kinds: Groups | None = None
     pins: Mapping[int, int] = {}
 
 
@@ -70,10 +75,14 @@ def select(scores: Scores, length: int, wishes: Wishes) -> Rows:
     (1 - diversity) · score - diversity · (largest cosine with those that stand), among those of no kind that is
     full (Carbonell and Goldstein, SIGIR 1998; scores scaled to 0 … 1). Pinned candidates count in their kinds,
     but no cap removes a pin.
+
+    With variety, each time the candidate of largest (1 - variety) · score + variety · (share of its kinds that
+    the slate lacks) is chosen. What was chosen then stands by score: what is there for variety comes last, where
+    it costs least.
     """
     if not len(scores):
         return np.zeros(0, np.int64)
-    if not wishes.diversity and not wishes.limits:
+    if not wishes.diversity and not wishes.limits and not wishes.variety:
         free = best(scores, len(scores) if wishes.pins else length)
         return _with_pins([place for place in free.tolist() if place not in wishes.pins], length, wishes.pins)
     return _with_pins(_greedy(scores, length, wishes), length, wishes.pins)
@@ -81,7 +90,8 @@ def select(scores: Scores, length: int, wishes: Wishes) -> Rows:
 
 def _greedy(scores: Scores, length: int, wishes: Wishes) -> list[int]:
     sound = np.isfinite(scores)
-    relevance = np.where(sound, _scaled(scores, sound) if wishes.diversity else scores, np.float32(0))
+    scaled = wishes.diversity or wishes.variety
+    relevance = np.where(sound, _scaled(scores, sound) if scaled else scores, np.float32(0))
     open_ = np.ones(len(scores), np.bool_)
     standing = _Standing(len(scores), wishes)
     for position in wishes.pins:
@@ -93,11 +103,17 @@ def _greedy(scores: Scores, length: int, wishes: Wishes) -> list[int]:
         if not pool.any():  # what has no score comes last, in its order
             pool, relevance = open_, np.zeros(len(scores), np.float32)
         value = (1 - wishes.diversity) * relevance - wishes.diversity * standing.likeness
+        if wishes.variety:
+            value = (1 - wishes.variety) * value + wishes.variety * standing.lacking
         position = int(np.argmax(np.where(pool, value, -np.inf)))
         chosen.append(position)
         open_[position] = False
         standing.add(position, open_)
-    return chosen
+    return (
+        sorted(chosen, key=lambda position: -scores[position] if sound[position] else inf)
+        if wishes.variety
+        else chosen
+    )
 
 
 class _Standing:
@@ -109,14 +125,23 @@ class _Standing:
 
     def __init__(self, count: int, wishes: Wishes) -> None:
         self.likeness = np.zeros(count, np.float32)
-        self._vectors = wishes.vectors
+        self._vectors, self._kinds = wishes.vectors, wishes.kinds
+        self._missing = np.zeros((count, 0), np.bool_) if wishes.kinds is None else wishes.kinds != NO_GROUP
+        self._widths = np.maximum(self._missing.sum(axis=1), 1)
         self._limits = wishes.limits
         self._counts: list[dict[int, int]] = [{} for _ in wishes.limits]
+
+    @property
+    def lacking(self) -> Shares:
+        """Return float64 (c,), the share of each candidate's kinds that nothing that stands is of."""
+        return np.asarray(self._missing.sum(axis=1) / self._widths)
 
     def add(self, position: int, open_: Mask) -> None:
         """Count one more, and close `open_`, bool (c,), for those whose kind is full now."""
         if self._vectors is not None:
             np.maximum(self.likeness, self._vectors @ self._vectors[position], out=self.likeness)
+        if self._kinds is not None:
+            self._missing &= ~np.isin(self._kinds, self._kinds[position])
         for limit, counts in zip(self._limits, self._counts, strict=True):
             for group in limit.groups[position].tolist():
                 if group == NO_GROUP:

@@ -1,6 +1,7 @@
 """Where candidates come from. A source sees the whole batch and proposes rows for each query."""
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,9 @@ from streams.settings.ranking import RankingSettings
 from workers.ranking.candidates import Query, Step, member
 from workers.ranking.catalogue import Rows
 from workers.ranking.generation import Generation, Vectors
+from workers.ranking.model.neighbours import Neighbours
+from workers.ranking.model.related import COVISITED_HALF_LIFE, EASE_HALF_LIFE, related
+from workers.ranking.rescoring import trails_of
 
 _NONE: Rows = np.zeros(0, np.int64)
 ALWAYS = frozenset(Step)
@@ -19,22 +23,23 @@ class Source(NamedTuple):
     """A named way to propose candidates; the name is the reason's code.
 
     Attributes:
-        propose: returns rows for each query, in any order.
+        propose: returns rows for each query, best first.
         steps: the rungs of the cold-start ladder on which it is asked.
         vital: whether it is asked even where there is no time for anything else.
+        weight: of its places, where there are more candidates than `ranking.candidates`; see `union`.
     """
 
     name: str
     propose: Callable[[Sequence[Query], Generation, RankingSettings], list[Rows]]
     steps: frozenset[Step] = ALWAYS
     vital: bool = False
+    weight: float = 1.0
 
 
 def learned(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
     """Return the rows of the index nearest to each learned user vector.
 
-    Seen rows differ by user and come out later, so the search takes as many more as the batch's
-    longest list of them.
+    Seen rows differ by user, so the search takes as many more as the batch's longest list of them.
     """
     asked = [number for number, query in enumerate(queries) if query.vector is not None]
     rows = [_NONE] * len(queries)
@@ -46,7 +51,11 @@ def learned(queries: Sequence[Query], generation: Generation, settings: RankingS
         min(settings.learned_candidates + most_seen, len(generation.index)),
     )
     for number, keys in zip(asked, found.keys, strict=True):
-        rows[number] = keys[keys >= 0]
+        near = keys[keys >= 0]
+        if settings.exclude_seen:  # last, so that they take no places: a filter says why each of them goes
+            seen = member(near, queries[number].seen)
+            near = np.concatenate([near[~seen], near[seen]])
+        rows[number] = near
     return rows
 
 
@@ -89,20 +98,25 @@ def neighbours(queries: Sequence[Query], generation: Generation, settings: Ranki
 
 
 def covisited(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
-    """Return what others did most often after each user's newest items, as the model counted it."""
-    lists = generation.model.covisited[:, : settings.covisited]
-    if not lists.size:
+    """Return what others did soon after what each user did, as the model counted it."""
+    return _evident("covisited", queries, generation, settings, COVISITED_HALF_LIFE)
+
+
+def together(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
+    """Return what goes with each user's items by EASE, as the model counted it."""
+    return _evident("ease", queries, generation, settings, EASE_HALF_LIFE)
+
+
+def _evident(
+    kind: str, queries: Sequence[Query], generation: Generation, settings: RankingSettings, half_life: float
+) -> list[Rows]:
+    most = settings.covisited if kind == "covisited" else settings.together
+    lists: Neighbours | None = getattr(generation.model.evidence, kind, None)
+    if lists is None or not most:
         return [_NONE] * len(queries)
-    newest = [query.history[len(query.history) - settings.neighbour_items :] for query in queries]
-    numbers = generation.numbers[np.concatenate([_NONE, *newest])]
-    found = np.where(numbers[:, None] >= 0, lists[numbers], -1)
-    following = np.where(found >= 0, generation.known_rows[found], -1)
-    rows, start = [], 0
-    for own in newest:
-        near = following[start : start + len(own)].ravel()
-        rows.append(near[near >= 0])
-        start += len(own)
-    return rows
+    seen = [generation.numbers[query.seen] if settings.exclude_seen else _NONE for query in queries]
+    found = related(lists, trails_of(queries, generation).sources, most, half_life, seen)
+    return [rows[rows >= 0] for rows in (generation.known_rows[numbers] for numbers in found)]
 
 
 def text(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
@@ -140,16 +154,19 @@ def _vectors(queries: Sequence[Query], asked: Sequence[int]) -> Vectors:
     return np.stack([vector for vector in found if vector is not None])
 
 
+EVIDENCE_WEIGHT = 0.3
+_OTHERS_WEIGHT = 0.2
 SOURCES = (
     Source("learned", learned, KNOWN),
-    Source("popular", popular, vital=True),
-    Source("lookalike", lookalike, KNOWN),
-    Source("trending", trending),
-    Source("neighbours", neighbours, KNOWN),
-    Source("covisited", covisited, KNOWN),
-    Source("text", text, frozenset({Step.FEW_EVENTS})),
+    Source("popular", popular, vital=True, weight=_OTHERS_WEIGHT),
+    Source("lookalike", lookalike, KNOWN, weight=_OTHERS_WEIGHT),
+    Source("trending", trending, weight=_OTHERS_WEIGHT),
+    Source("neighbours", neighbours, KNOWN, weight=_OTHERS_WEIGHT),
+    Source("covisited", covisited, KNOWN, weight=EVIDENCE_WEIGHT),
+    Source("together", together, KNOWN, weight=EVIDENCE_WEIGHT),
+    Source("text", text, frozenset({Step.FEW_EVENTS}), weight=_OTHERS_WEIGHT),
 )
 """Those that are built in. The cold-start ladder: nobody -> trending and popular; few events -> text and
-neighbours beside the learned vector; more -> the learned vector and what is near it or follows it."""
-PINNED = Source("pinned", pinned, vital=True)
+neighbours beside the learned vector; more -> what is near the learned vector, follows the past or goes with it."""
+PINNED = Source("pinned", pinned, vital=True, weight=inf)
 """Asked where the settings pin something."""

@@ -4,6 +4,7 @@ It is the worker's own code from the bytes of the records on; the broker and its
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ def start(folder: Path) -> dict[str, float]:
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
     settings = Settings()
-    before = time.monotonic()
+    before, cpu_before = time.monotonic(), time.process_time()
     FileTopic.folder = folder
     with patch("workers.ranking.world.WholeTopic", FileTopic):
         world = World(settings, ENCODER)
@@ -78,11 +79,12 @@ def start(folder: Path) -> dict[str, float]:
     ]
     outputs = list(transform.handle(taken))  # type: ignore[arg-type]
     transform.kept({})
-    ready = time.monotonic() - before
+    ready, ready_cpu = time.monotonic() - before, time.process_time() - cpu_before
     generation = world.generation
     return {
         "world_seconds": world_seconds,
         "ready_seconds": ready,
+        "ready_cpu_seconds": ready_cpu,
         "world_bytes": world_bytes,
         "worker_bytes": _status("VmRSS"),
         "most_bytes": _status("VmHWM"),
@@ -101,3 +103,5 @@ def _status(name: str) -> float:
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(start(Path(sys.argv[1]))))
+    sys.stdout.flush()
+    os._exit(0)  # indexes may be at work in their threads for a while yet, and nothing here is to be kept

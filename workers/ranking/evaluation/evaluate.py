@@ -21,8 +21,8 @@ from workers.ranking.model.serving import Model
 from workers.ranking.model.training import ItemTexts
 from workers.ranking.model.worth import check_actions
 
-SOURCES: Final = ("towers", "ease_decayed", "covisitation")
-"""Systems that stand for sources of candidates in the recall of the union."""
+SOURCES: Final = ("learned", "covisited", "together")
+"""Of the candidates that the second stage is given, as serving names them."""
 LEARNED: Final = ("towers", "reranked")
 """Systems that say how probable each item is; the others only put them in order."""
 COLD_SHARE: Final = 0.1
@@ -62,13 +62,14 @@ def evaluate(
     systems["towers"] = OrPopular(Towers(model, items), count)
     best = "towers"
     learned: System = Towers(model, items)
+    retrieval = None
     if model.rescorer is not None:
-        learned, best = Reranked(model, items), "reranked"
+        learned = reranked = Reranked(model, items, RECALL_DEPTH)
+        best, retrieval = "reranked", reranked.candidates
         systems[best] = OrPopular(learned, count)
     if weights:
         systems["weighted"] = OrPopular(Weighted(model, items, learned, weights), count)
-    sources = [name for name in SOURCES if name in systems]
-    answered = ask(questions, systems, count, sources, LEARNED)
+    answered = ask(questions, systems, count, retrieval, LEARNED)
     worths = {name: {"worth_at_10": worth_at(name, answered, weights)} if weights else {} for name in systems}
     return {
         "protocol": questions.name,
@@ -80,7 +81,7 @@ def evaluate(
         "actions": action_measures(questions, model, items),
         "action_weights": weights,
         f"{UNION}_recall_at_{RECALL_DEPTH}": float(answered.in_union.mean()) if len(answered.in_union) else 0.0,
-        "union_of": sources,
+        "union_of": SOURCES if retrieval is not None else (),
         f"{best}_ndcg_at_{DEPTH}_against": {
             name: compared(best, name, answered) for name in systems if name != best
         },

@@ -4,16 +4,21 @@ from typing import Final
 
 import numpy as np
 
+from workers.ranking.candidates import Candidates, union
 from workers.ranking.evaluation.protocols import Questions
 from workers.ranking.model.features import NEWEST, Pairs, Trails
 from workers.ranking.model.histories import cut_histories
-from workers.ranking.model.neighbours import Matrix
+from workers.ranking.model.neighbours import Matrix, Neighbours
+from workers.ranking.model.related import COVISITED_HALF_LIFE, EASE_HALF_LIFE, related
 from workers.ranking.model.serving import Model
 from workers.ranking.model.signals import Integers
 from workers.ranking.model.training import ItemTexts
+from workers.ranking.sources import EVIDENCE_WEIGHT
 
 CANDIDATES: Final = 200
-"""Of the towers, which the second stage puts in order, as serving does."""
+"""Which the second stage puts in order, as serving does."""
+PROPOSED: Final = 400
+"""By each source, as serving has it: a fusion of ranks needs more ranks than it keeps."""
 _BELOW: Final = np.float32(1e5)
 
 
@@ -34,7 +39,9 @@ class Towers:
 
 
 class Reranked(Towers):
-    """Both stages: the towers' best unseen candidates, put in order by the second; all others stand below.
+    """Both stages: the best unseen candidates, found as serving finds them, put in order by the second.
+
+    All others stand below, in the towers' order.
 
     Raises:
         ValueError: the model has no second stage.
@@ -42,12 +49,15 @@ class Reranked(Towers):
 
     def __init__(self, model: Model, items: ItemTexts, candidates: int = CANDIDATES) -> None:
         super().__init__(model, items)
-        if model.rescorer is None:
+        if model.rescorer is None or model.evidence is None:
             raise ValueError("the model has no second stage")
-        self._rescorer = model.rescorer
+        self._rescorer, self._evidence = model.rescorer, model.evidence
         self._numbers = model.numbers(items.item_ids)
+        self._rows = np.full(len(model.item_ids), -1, np.int64)
+        self._rows[self._numbers[self._numbers >= 0]] = np.flatnonzero(self._numbers >= 0)
         self._texts = model.unit_texts(items.text_vectors)
-        self._candidates = min(candidates, len(items.item_ids))
+        self._depth = min(PROPOSED, len(items.item_ids))
+        self._most = min(candidates, len(items.item_ids))
 
     def scores(self, questions: Questions) -> Matrix:
         """Return the second stage's scores of the candidates, and the towers' less 1e5 of all others.
@@ -55,28 +65,53 @@ class Reranked(Towers):
         Of each question the candidates' scores are moved together, to the mass that the towers gave them.
         """
         towers = super().scores(questions)
+        trails = self._trails(questions)
         unseen = mask_seen(towers.copy(), questions)
-        count = len(questions.ends)
-        best = np.sort(np.argpartition(-unseen, self._candidates - 1, axis=1)[:, : self._candidates], axis=1)
-        rows: Integers = best.ravel().astype(np.int64)
-        owners = np.repeat(np.arange(count), self._candidates)
+        rows, owners, *_ = self._candidates(unseen, questions, trails)
         numbers = self._numbers[rows]
         pairs = Pairs(owners, numbers, rows, self._model.trends[numbers])
-        final = self._rescorer.rescore(
-            towers[owners, rows], self._matrix[rows], self._texts, self._trails(questions), pairs
-        ).reshape(best.shape)
-        before = np.take_along_axis(unseen, best, axis=1)
+        final = self._rescorer.rescore(towers[owners, rows], self._matrix[rows], self._texts, trails, pairs)
         # The second stage says which candidate comes next if one of them does; that chance is the towers'.
-        final += _mass(before) - _mass(np.where(np.isfinite(before), final, -np.inf))
+        before, after = np.full((2, *unseen.shape), -np.inf, np.float32)
+        before[owners, rows] = unseen[owners, rows]
+        after[owners, rows] = np.where(np.isfinite(unseen[owners, rows]), final, -np.inf)
         found = towers - _BELOW
-        np.put_along_axis(found, best, final, axis=1)
+        found[owners, rows] = final + (_mass(before) - _mass(after))[owners, 0]
         return found
+
+    def candidates(self, questions: Questions) -> Candidates:
+        """Return what serving would score, from the three sources that know the user."""
+        unseen = mask_seen(super().scores(questions), questions)
+        return self._candidates(unseen, questions, self._trails(questions))
+
+    def _candidates(self, unseen: Matrix, questions: Questions, trails: Trails) -> Candidates:
+        rows = questions.log.events.rows
+        spans = zip(questions.starts.tolist(), questions.ends.tolist(), strict=True)
+        seen = [self._numbers[rows[start:end]] for start, end in spans]
+
+        def named(lists: Neighbours, half_life: float) -> list[Integers]:
+            found = related(lists, trails.sources, self._depth, half_life, seen)
+            return [self._rows[numbers] for numbers in found]
+
+        proposals = (
+            list(best_rows(unseen, self._depth)),
+            named(self._evidence.covisited, COVISITED_HALF_LIFE),
+            named(self._evidence.ease, EASE_HALF_LIFE),
+        )
+        return union(proposals, (1.0, EVIDENCE_WEIGHT, EVIDENCE_WEIGHT)).best(self._most, len(unseen))
 
     def _trails(self, questions: Questions) -> Trails:
         places = questions.ends[:, None] - 1 - np.arange(NEWEST)
         present = places >= questions.starts[:, None]
         rows = np.where(present, questions.log.events.rows[np.maximum(places, 0)], -1)
         return Trails(np.where(present, self._numbers[rows], -1), rows, questions.ends - questions.starts)
+
+
+def best_rows(scores: Matrix, k: int) -> Integers:
+    """Return the k best rows of each line, best first, int64 (n, k)."""
+    found = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(scores, found, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(found, order, axis=1).astype(np.int64)
 
 
 def mask_seen(scores: Matrix, questions: Questions) -> Matrix:

@@ -1,12 +1,13 @@
 """Puts every question to every system and measures the answers, a few questions at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from workers.ranking.candidates import Candidates
 from workers.ranking.evaluation.bootstrap import Interval, paired
-from workers.ranking.evaluation.learned import mask_seen, probabilities
+from workers.ranking.evaluation.learned import best_rows, mask_seen, probabilities
 from workers.ranking.evaluation.metrics import Ranks, hit_rate_at, mrr_at, ndcg_at, ranks_of
 from workers.ranking.evaluation.protocols import Mask, Questions
 from workers.ranking.evaluation.systems import System
@@ -16,6 +17,7 @@ from workers.ranking.model.signals import Integers
 DEPTH: Final = 10
 RECALL_DEPTH: Final = 200
 UNION: Final = "union"
+Retrieval = Callable[[Questions], Candidates]
 _PLACES_AT_ONCE: Final = 2_000_000
 
 
@@ -37,7 +39,8 @@ class Answered(NamedTuple):
     """What all systems said to the same questions.
 
     Attributes:
-        in_union: bool (n,), whether the target is among the first `RECALL_DEPTH` of the sources in turn.
+        in_union: bool (n,), whether the target is among the candidates that the sources find together; empty
+            where nobody asked.
     """
 
     questions: Questions
@@ -49,33 +52,32 @@ def ask(
     questions: Questions,
     systems: Mapping[str, System],
     items: int,
-    sources: Sequence[str],
+    retrieval: Retrieval | None = None,
     probable: Sequence[str] = (),
 ) -> Answered:
     """Return the answers; what the user has seen is masked for every system alike.
 
     Args:
-        sources: systems whose best candidates make the union, in turns.
+        retrieval: finds the candidates that serving would score.
         probable: systems whose scores are `probabilities` of users with a history.
     """
     size = max(1, _PLACES_AT_ONCE // items)
-    depth = min(RECALL_DEPTH, items)
     parts: dict[str, list[Answers]] = {name: [] for name in systems}
-    unions = []
+    in_union = []
     for first in range(0, len(questions.ends), size):
         part = questions.part(np.arange(first, min(first + size, len(questions.ends))))
-        proposed = []
         for name, system in systems.items():
             scores = mask_seen(system.scores(part), part)
-            slates = _best(scores, min(DEPTH, items))
+            slates = best_rows(scores, min(DEPTH, items))
             chances = _chances(scores, slates, part) if name in probable else np.full(len(slates), np.nan)
             parts[name].append(Answers(ranks_of(scores, part.targets), slates, chances))
-            if name in sources:
-                proposed.append(_best(scores, depth))
-        if proposed:
-            unions.append(_in_turns(proposed, part.targets, depth))
+        if retrieval is not None:
+            found = retrieval(part)
+            wanted = np.zeros(len(part.ends), np.bool_)
+            wanted[found.owners[found.rows == part.targets[found.owners]]] = True
+            in_union.append(wanted)
     answers = {name: Answers(*map(np.concatenate, zip(*found, strict=True))) for name, found in parts.items()}
-    return Answered(questions, answers, np.concatenate(unions) if unions else np.zeros(0, np.bool_))
+    return Answered(questions, answers, np.concatenate(in_union) if in_union else np.zeros(0, np.bool_))
 
 
 def summary(name: str, answered: Answered, unit_texts: Matrix) -> dict[str, float]:
@@ -116,23 +118,6 @@ def _gains(ranks: Ranks) -> Ranks:
 def _chances(scores: Matrix, slates: Integers, part: Questions) -> Ranks:
     inside = np.take_along_axis(probabilities(scores), slates, axis=1).sum(axis=1, dtype=np.float64)
     return np.where(part.ends > part.starts, inside, np.nan)
-
-
-def _best(scores: Matrix, k: int) -> Integers:
-    """Return the k best rows of each line, best first, int64 (n, k)."""
-    found = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    order = np.argsort(-np.take_along_axis(scores, found, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(found, order, axis=1).astype(np.int64)
-
-
-def _in_turns(proposed: Sequence[Integers], targets: Integers, k: int) -> Mask:
-    """Return whether each target is among the first k different rows that the sources name in turns."""
-    turns = np.stack(proposed, axis=2).reshape(len(targets), -1)
-    found = np.zeros(len(targets), np.bool_)
-    for line, (rows, target) in enumerate(zip(turns, targets.tolist(), strict=True)):
-        named = np.flatnonzero(rows == target)
-        found[line] = len(named) > 0 and len(np.unique(rows[: named[0]])) < k
-    return found
 
 
 def _diversity(slates: Integers, unit_texts: Matrix) -> float:

@@ -148,7 +148,7 @@ def _finish(
     )
     if counted is not None:
         for module in (stages, learner.average):
-            module.reranker.scale_to(_sample_of(stages, data, sequences, counted, settings))
+            module.reranker.scale_to(_sample_of(stages, data, counted, settings))
 
     def loss(batch: Batch, said: Forward) -> Tensor:
         total = next_item_loss(said.logits, batch)
@@ -157,7 +157,7 @@ def _finish(
                 stages,
                 said,
                 batch,
-                sequences=sequences,
+                sequences=data.past,
                 counted=counted,
                 candidates=settings.reranker_candidates,
                 draws=draws,
@@ -180,7 +180,11 @@ def _finish(
 
 
 class _Data:
-    """Batches of one stage's data."""
+    """Batches of one stage's data.
+
+    Attributes:
+        past: the events in the order of the epoch that runs; batches speak of their places in it.
+    """
 
     def __init__(
         self,
@@ -190,7 +194,7 @@ class _Data:
         towers: TwoTowers,
         draws: np.random.Generator,
     ) -> None:
-        self._text_vectors, self._past, self._draws = text_vectors, past, draws
+        self._text_vectors, self._events, self.past, self._draws = text_vectors, past, past, draws
         self._towers, self._length = towers, towers.shape.history_length
         self._identities = torch.arange(1, len(text_vectors) + 1)
         self._negatives = Negatives(past, len(text_vectors), draws, settings)
@@ -214,10 +218,9 @@ class _Data:
 
     def batches(self) -> Iterator[tuple[Batch, Forward]]:
         """Yield each batch of an epoch with what the towers say of it."""
-        for windows in batches(
-            cut_windows(self._past, self._length, self._draws), self._batch_windows, self._draws
-        ):
-            batch = make_batch(self._past, windows, self._negatives, self._length)
+        self.past = past = self._events.reordered(self._draws)
+        for windows in batches(cut_windows(past, self._length, self._draws), self._batch_windows, self._draws):
+            batch = make_batch(past, windows, self._negatives, self._length)
             if len(batch.targets):
                 said = forward(self._towers, self._text_vectors, self._identities, batch, self._precision)
                 yield batch, said
@@ -239,9 +242,7 @@ def _pace(settings: TrainingSettings, epochs: int, data: _Data) -> Pace:
     return Pace(steps, settings.weight_decay, settings.ema_decay, settings.accumulate)
 
 
-def _sample_of(
-    stages: TwoStages, data: _Data, sequences: Sequences, counted: Counted, settings: TrainingSettings
-) -> Tensor:
+def _sample_of(stages: TwoStages, data: _Data, counted: Counted, settings: TrainingSettings) -> Tensor:
     """Return features of some targets and their strongest rivals, for mean and spread, float32 (s, FEATURES)."""
     draws = np.random.default_rng(settings.seed)
     stages.eval()
@@ -249,7 +250,7 @@ def _sample_of(
         batch, said = next(data.batches())
         chosen = draws.permutation(len(batch.targets))[:_SAMPLE]
         base, places = said.logits[chosen].topk(min(NEGATIVES, said.logits.shape[1]), dim=1)
-    found = pair_features(counted, sequences, batch.events[chosen], batch.items[places.numpy()], crossed=True)
+    found = pair_features(counted, data.past, batch.events[chosen], batch.items[places.numpy()], crossed=True)
     kept = base.flatten() > MASKED / 2
     return torch.cat([torch.from_numpy(found), base.flatten()[:, None]], dim=1)[kept]
 

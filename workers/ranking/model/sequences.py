@@ -48,6 +48,16 @@ class Sequences(NamedTuple):
         events = EventColumns(*(column[kept] for column in self.events))
         return type(self)(events, np.searchsorted(users, users, side="left"), self.is_first[kept])
 
+    def reordered(self, draws: np.random.Generator) -> Self:
+        """Return the events with those of one user and one moment in a drawn order.
+
+        What has the same time has no order, and a model should not learn one: in MovieLens-100K every second
+        event has the time of the one before it.
+        """
+        rows, signals, times_ms = self.events
+        order = np.lexsort((draws.permutation(len(rows)), times_ms, self.starts))
+        return type(self).of(self.starts, rows[order], signals[order], times_ms[order])
+
     def sha256(self) -> str:
         """Return 64 hexadecimal digits; equal for equal sequences."""
         digest = hashlib.sha256()

@@ -10,7 +10,7 @@ from streams.errors import DataError
 from streams.settings.state import RatingScale
 from workers.ranking.model.actions import ActionHeads
 from workers.ranking.model.bundle import Bundle
-from workers.ranking.model.features import unit_texts
+from workers.ranking.model.features import Evidence, unit_texts
 from workers.ranking.model.histories import HistoryBatch
 from workers.ranking.model.manifest import RETRAIN
 from workers.ranking.model.second_stage import Rescorer
@@ -97,12 +97,10 @@ class Model:
         return self._trends
 
     @property
-    def covisited(self) -> npt.NDArray[np.int32]:
-        """Return what is done after each known item, most often first, int32 (len(item_ids), k); -1 fills up."""
+    def evidence(self) -> Evidence | None:
+        """Return what was counted, by number of the known item; None without a second stage."""
         second = self._bundle.second
-        if second is None:
-            return np.full((len(self.item_ids), 0), -1, np.int32)
-        return second.evidence.covisited.items
+        return None if second is None else second.evidence
 
     def numbers(self, item_ids: Sequence[str]) -> Integers:
         """Return the numbers of items as evidence speaks of them, int64 (n,); -1 for unknown ones."""
