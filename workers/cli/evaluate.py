@@ -80,14 +80,19 @@ def evaluate(
 
 
 def _show(name: str, result: dict[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     columns = _COLUMNS | ({"worth_at_10": "worth"} if result["action_weights"] else {})
     table = Table(
-        "system",
+        Column("system", no_wrap=True, min_width=14),
         *columns.values(),
         title=f"{name}: {result['questions']:,} questions of {result['users']:,} users",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=0,  # nine measures fit into 80 columns
     )
     for system, measures in result["systems"].items():
         table.add_row(system, *(f"{measures[key]:.4f}" if key in measures else "" for key in columns))
