@@ -78,7 +78,7 @@ class Restore:
         self._reader: Consumer | None = None
         self._answers: dict[Any, Future[Any]] | None = None
         self._ask_at = 0.0
-        self._step = self._await_stable_offsets
+        self._step = self._await_broker
         self._stable: dict[Place, int] = {}
         self._left: dict[Place, int] = {}
         self._positions: dict[Place, int] = {}
@@ -129,6 +129,23 @@ class Restore:
             return False
         self._asked_at = now
         return True
+
+    def _await_broker(self) -> bool:
+        """Ask for what no coordinator is needed for; a request to one that is away may abort the process.
+
+        That is librdkafka's `Assertion eonce->refcnt > 0`, when the connection is lost or made again at the wrong
+        moment (2.16; its pull request 5397).
+        """
+        place = TopicPartition(self._sources[0], min(self.partitions))
+        if (
+            self._answered(lambda: self._admin.list_offsets({place: _LATEST}, request_timeout=_REQUEST_SECONDS))
+            is None
+        ):
+            return False
+        self._asked_at = monotonic_seconds()
+        self._ask_at = 0.0
+        self._step = self._await_stable_offsets
+        return self._step()
 
     def _await_stable_offsets(self) -> bool:
         sources = [TopicPartition(topic, number) for topic in self._sources for number in self.partitions]
