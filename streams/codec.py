@@ -17,6 +17,8 @@ from streams.contracts import (
     RankingRequest,
     Receipt,
     Recommendation,
+    Record,
+    Rejected,
     TrainingExample,
     UserAction,
     UserState,
@@ -50,6 +52,15 @@ decode_item_activity = msgspec.msgpack.Decoder(ItemActivity).decode
 decode_training_example = msgspec.msgpack.Decoder(TrainingExample).decode
 decode_ranking_query = msgspec.msgpack.Decoder(RankingQuery).decode
 decode_item_trend = msgspec.msgpack.Decoder(ItemTrend).decode
+
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoders raise, whatever the bytes are."""
+
+
+def unreadable(record: Record, error: Exception) -> Rejected:
+    """Return the record, rejected for what a decoder raised: `invalid` has another form, `malformed` has none."""
+    return Rejected(record, "invalid" if isinstance(error, msgspec.ValidationError) else "malformed", str(error))
 
 
 def decode_user_state(value: bytes) -> UserState:

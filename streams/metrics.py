@@ -19,6 +19,7 @@ REASONS = (
     "keyless",
     "malformed",
     "misplaced",
+    "other_encoder",
     "out_of_scale",
     "oversize",
 )

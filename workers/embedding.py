@@ -6,14 +6,20 @@ Requests in words go through the same language model, and on to the ranking work
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from encoder.contract import Encoder
 from encoder.identity import content_hash
 from encoder.texts import item_text
 from streams.clock import to_ms
-from streams.codec import SCHEMA_VERSION, decode_item, decode_item_vector, encode_msgpack
+from streams.codec import (
+    SCHEMA_VERSION,
+    UNREADABLE,
+    decode_item,
+    decode_item_vector,
+    encode_msgpack,
+    unreadable,
+)
 from streams.contracts import Item, ItemVector, Output, Record, Rejected
 from streams.privacy.pseudonyms import pseudonymise
 from streams.settings import Settings
@@ -141,10 +147,8 @@ def _decode_change(record: Record) -> Change | Rejected:
         return Change(record.partition, record.key, None)
     try:
         item = decode_item(record.value)
-    except msgspec.ValidationError as error:
-        return Rejected(record, "invalid", str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Rejected(record, "malformed", str(error))
+    except UNREADABLE as error:
+        return unreadable(record, error)
     if item.item_id.encode() != record.key:
         return Rejected(record, "key_mismatch", f"the key is not the item_id {item.item_id!r}")
     return Change(record.partition, record.key, item)

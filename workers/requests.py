@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from encoder.contract import Encoder
-from streams.codec import decode_ranking_request, encode_msgpack
+from streams.codec import UNREADABLE, decode_ranking_request, encode_msgpack, unreadable
 from streams.contracts import Output, RankingQuery, RankingRequest, Record, Rejected, Source
 from streams.partitioner import owner
 from streams.privacy.pseudonyms import Pseudonymise
@@ -33,10 +33,8 @@ def decode_asked(record: Record) -> Asked | Rejected:
         return Rejected(record, "empty", "a request needs a value")
     try:
         request = decode_ranking_request(record.value)
-    except msgspec.ValidationError as error:
-        return Rejected(record, "invalid", str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Rejected(record, "malformed", str(error))
+    except UNREADABLE as error:
+        return unreadable(record, error)
     source = Source(
         topic=record.topic,
         partition=record.partition,

@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import msgspec
-
-from streams.codec import decode_item_activity, decode_recommendation, decode_user_action
+from streams.codec import (
+    UNREADABLE,
+    decode_item_activity,
+    decode_recommendation,
+    decode_user_action,
+    unreadable,
+)
 from streams.contracts import ItemActivity, Recommendation, Record, Rejected, UserAction
 from streams.feedback.join_state import TYPES
 from streams.privacy.receipts import erasure_of
@@ -39,10 +43,8 @@ def decoded(record: Record) -> Message | Erased | Rejected:
 def _message(record: Record, key: bytes, value: bytes) -> Message | Rejected:
     try:
         message = _DECODERS[record.topic](value)
-    except msgspec.ValidationError as error:
-        return Rejected(record, "invalid", str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Rejected(record, "malformed", str(error))
+    except UNREADABLE as error:
+        return unreadable(record, error)
     if any(not 0 <= kind < len(TYPES) for kind in _kinds(message)):
         return Rejected(record, "invalid", "an event type is none that is known")
     name = message.item_id if isinstance(message, ItemActivity) else message.user_id

@@ -1,9 +1,7 @@
 """From the bytes of a record to an event or an erasure, or to the reason why it holds neither."""
 
-import msgspec
-
 from streams.clock import to_ms
-from streams.codec import decode_erasure, decode_event
+from streams.codec import UNREADABLE, decode_erasure, decode_event, unreadable
 from streams.contracts import Erasure, Event, EventType, Record, Rejected
 from streams.settings.state import StateSettings
 from streams.state.fold import Arrival
@@ -41,10 +39,8 @@ class Intake:
             if record.topic == ERASURES:
                 return record, decode_erasure(value), 0
             event = decode_event(value)
-        except msgspec.ValidationError as error:
-            return Rejected(record, "invalid", str(error))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Rejected(record, "malformed", str(error))
+        except UNREADABLE as error:
+            return unreadable(record, error)
         time_ms = to_ms(event.event_time)
         suspect = (
             0 < record.timestamp_ms < time_ms - self._forward_jump_ms

@@ -143,13 +143,31 @@ def test_the_worker_answers_by_the_newest_state_and_changes_no_standing_slate() 
     assert place.transform._standing.get(0, b"u") == standing
 
 
+def test_an_empty_catalogue_gives_an_empty_answer() -> None:
+    settings = worlds.settings()
+    empty = worlds.generation(settings, count=0)
+    slate = answered(Pipeline(empty, settings), query(7))
+    assert rows(slate) == []
+    empty.close()
+
+
 def test_words_of_another_encoder_and_bytes_that_are_nothing_are_rejected() -> None:
     place = Asking()
     foreign = query(7)
     value = encode_msgpack(
         RankingQuery(request=foreign.request, vector=foreign.vector, encoder_id="other", source=SOURCE)
     )
-    for body, reason in ((value, "other_encoder"), (b"\x01", "malformed"), (None, "malformed")):
+    short = encode_msgpack(
+        RankingQuery(request=foreign.request, vector=foreign.vector[:-1], encoder_id="words", source=SOURCE)
+    )
+    bad = (
+        (value, "other_encoder"),
+        (short, "invalid"),
+        (b"\x01", "invalid"),
+        (b"\xc1", "malformed"),
+        (None, "malformed"),
+    )
+    for body, reason in bad:
         found = place.transform.decode(Record(RANKING_QUERIES, 0, 0, NOW_MS, b"u", body, ()))
         assert isinstance(found, Rejected)
         assert found.reason == reason

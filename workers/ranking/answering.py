@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from streams.codec import decode_ranking_query
+from streams.codec import UNREADABLE, decode_ranking_query, unreadable
 from streams.contracts import RankingQuery, Record, Rejected, UserState
 from streams.settings.ranking import RankingSettings
 from streams.state.draft import Draft
@@ -16,21 +16,25 @@ from workers.ranking.selection import finite, select
 
 SOURCE = "query"
 """Of candidates that are near the words, and the part of a score that says how near."""
+_FLOAT32 = np.dtype("<f4")
 _PAST = {SEEN.name, BOUGHT.name}
 
 
-def decode_query(record: Record, encoder_id: str) -> RankingQuery | Rejected:
+def decode_query(record: Record, encoder_id: str, dimension: int) -> RankingQuery | Rejected:
     """Return the request in a record of `ranking.queries.v1`, or why it holds none.
 
     Args:
         encoder_id: whose vectors can be compared with the items'.
+        dimension: of the items' text vectors; 0 while there is no item.
     """
     try:
         query = decode_ranking_query(record.value or b"")
-    except (ValueError, RecursionError) as error:  # a DecodeError is a ValueError
-        return Rejected(record, "malformed", str(error))
+    except UNREADABLE as error:
+        return unreadable(record, error)
     if query.encoder_id != encoder_id:
         return Rejected(record, "other_encoder", f"its words went through encoder {query.encoder_id!r}")
+    if len(query.vector) not in (0, dimension * _FLOAT32.itemsize) and dimension:
+        return Rejected(record, "invalid", f"{len(query.vector)} bytes are no vector of {dimension} numbers")
     return query
 
 
@@ -62,7 +66,7 @@ class Answering:
             now_ms: the moment that expiry is judged by, milliseconds since the epoch.
         """
         request = asked.request
-        vector = np.frombuffer(asked.vector, np.dtype("<f4")) if asked.vector else None
+        vector = np.frombuffer(asked.vector, _FLOAT32) if asked.vector else None
         queries = pipeline.hydrate([state])
         proposed = pipeline.proposed(queries) if vector is None else self._near(vector, queries[0], generation)
         candidates, _ = sift(self._kept(request.include_seen), queries, proposed, generation, now_ms)
@@ -71,7 +75,7 @@ class Answering:
         if vector is None:
             candidates = candidates.best(self._settings.candidates, 1)
         scored = pipeline.score(queries, candidates)
-        if vector is not None:
+        if vector is not None and len(candidates.rows):
             scored = self._with_words(scored, candidates.rows, vector, generation)
         length = request.length or self._settings.slate_length
         at = select(scored.scores, length, pipeline.wishes(candidates.rows, {}))

@@ -5,11 +5,10 @@ Standing slates follow the catalogue.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-import msgspec
 import numpy as np
 
 from streams.clock import Clock, from_ms, monotonic_seconds, wall_seconds
-from streams.codec import decode_recommendation, decode_user_state
+from streams.codec import UNREADABLE, decode_recommendation, decode_user_state, unreadable
 from streams.contracts import Output, RankingQuery, Record, Rejected, UserState
 from streams.errors import Fatal
 from streams.settings import Settings
@@ -76,7 +75,7 @@ class RankingTransform:
     def decode(self, record: Record) -> Message | Rejected:
         """Return the state or request, None for an erased user, or why the record holds none."""
         if record.topic == RANKING_QUERIES:
-            query = decode_query(record, self._world.encoder_id)
+            query = decode_query(record, self._world.encoder_id, self._world.catalogue.dimension)
             return query if isinstance(query, Rejected) else (record, query)
         if record.key is None:
             return Rejected(record, "keyless", "a state record needs its user_id as key")
@@ -84,8 +83,8 @@ class RankingTransform:
             return record, None
         try:
             return record, decode_user_state(record.value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return Rejected(record, "malformed", str(error))
+        except UNREADABLE as error:
+            return unreadable(record, error)
 
     def handle(self, batch: Sequence[Message]) -> Iterable[Output]:
         """Return a slate for every user of the batch, for the newest state only, and an answer to each request."""
