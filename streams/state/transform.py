@@ -54,21 +54,8 @@ class StateTransform:
         """Fold the batch; return the new state of every user that changed, and what belongs elsewhere."""
         feedback = Feedback(self._partitions) if self._settings.state.feedback else None
         users = Batch(self._store, self._rules, feedback)
-        elsewhere: list[Output] = []
-        find = users.users.get if self._rename is None else _nobody
-        for message in batch:
-            record, what, _ = message
-            work = find(what.user_id)
-            # Most records are the next click of somebody whom the batch has met, at their place.
-            if (
-                work is not None
-                and record.key == work.key
-                and record.partition == work.partition
-                and record.topic == CLICKSTREAM
-            ):
-                work.arrivals.append(message)  # type: ignore[arg-type]  # clicks are events
-            elif (stray := self._sorted_in(users, message)) is not None:
-                elsewhere.append(stray)
+        strays = [self._sorted_in(users, message) for message in batch]
+        elsewhere = [stray for stray in strays if stray is not None]
         outputs = [*elsewhere, *users.outputs()]
         metrics.STATES.set(len(self._store))
         return outputs
@@ -123,7 +110,3 @@ class StateTransform:
     def close(self) -> None:
         """Let go of the store."""
         self._store.close()
-
-
-def _nobody(_: str) -> None:
-    """Find nobody: an id of the clickstream is a pseudonym's only after it was renamed."""
