@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY, generate_latest
 
 from streams import slo
 from tests.dashboards.boards import DEPLOY, panels
+from tests.dashboards.exported import series
 
 PROMETHEUS = DEPLOY / "prometheus"
 RULES = [
@@ -39,6 +41,13 @@ def run(program: str, *arguments: str, stdin: str | None = None) -> None:
 def test_promtool_takes_the_rules_and_the_configuration() -> None:
     run("promtool", "check", "rules", "--lint=all", "--lint-fatal", "alerts.yaml")
     run("promtool", "check", "config", "--lint=all", "prometheus.yaml")
+
+
+def test_promtool_takes_every_metric() -> None:
+    names = series()  # which imports every module that declares one
+    page = generate_latest(REGISTRY).decode()
+    assert sum(name in page for name in names) > 100
+    run("promtool", "check", "metrics", stdin=page)
 
 
 def test_every_alert_fires_when_it_should_and_is_silent_when_not() -> None:
