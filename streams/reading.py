@@ -69,7 +69,7 @@ class WholeTopic:
 
     @property
     def caught_up(self) -> bool:
-        """Whether every partition was read to its end at least once."""
+        """Whether every partition was read to its end at least once since the beginning or `rewind`."""
         return not self._left
 
     def poll(self, most: int = 1_000, wait_seconds: float = 0.0) -> int:
@@ -83,6 +83,12 @@ class WholeTopic:
             self.newest_seconds = max(self.newest_seconds, record.timestamp_ms / 1000)
             applied += _applied(record, self._apply)
         return applied
+
+    def rewind(self) -> None:
+        """Read everything again, from the beginning; `caught_up` is false until the end is reached again."""
+        self.offsets = [0] * len(self.offsets)
+        self._left = set(range(len(self.offsets)))
+        self._reader.assign(whole(self.topic, len(self.offsets), OFFSET_BEGINNING))
 
     def close(self) -> None:
         """Stop reading."""

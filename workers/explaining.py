@@ -110,7 +110,7 @@ def _generation(world: World) -> Generation:
     deadline = monotonic_seconds() + _MODEL_SECONDS
     while not world.caught_up and monotonic_seconds() < deadline:
         world.follow()
-        sleep_seconds(_FOLLOW_SECONDS)
+        sleep_seconds(0 if world.busy else _FOLLOW_SECONDS)
     world.follow()
     if world.generation is None:
         raise DataError("There is no model that can serve.", "run `headrace train`, and read what it says.")

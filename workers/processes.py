@@ -71,7 +71,7 @@ def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
             health.set("index", world.caught_up)
             health.set("model", world.generation is not None)
             health.beat()
-            sleep_seconds(_FOLLOW_SECONDS)
+            sleep_seconds(0 if world.busy else _FOLLOW_SECONDS)
         if not stop.requested:
             health.set("index", True)
             health.set("model", True)

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
+import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
-from streams.codec import decode_recommendation, encode_msgpack
+from streams.codec import decode_recommendation, encode_json, encode_msgpack
 from streams.contracts import Output, Recommendation, Record, UserState
 from streams.topics import RECOMMENDATIONS, USER_STATE, USER_VECTORS
 from tests.ranking import worlds
@@ -290,3 +291,19 @@ def test_an_erased_user_gets_no_slate_from_any_cause(places: list[Place]) -> Non
     here.put(int(items(slate)[0][1:]), available=False)
     here.swap(1)
     assert here.tick() == []
+
+
+def test_an_item_that_was_deleted_while_no_worker_ran_leaves_its_slates(places: list[Place]) -> None:
+    here = place(places)
+    (slate,) = here.kept(here.handle(clicks("u", 1)))
+    unheard_of = msgspec.structs.replace(
+        slate,
+        items=(msgspec.structs.replace(slate.items[0], item_id="deleted and compacted away"), *slate.items[1:]),
+    )
+    again = here.start()
+    states, stands = again.assigned([0])
+    states.load(0, b"u", encode_msgpack(clicks("u", 1)))
+    stands.load(0, b"u", encode_json(unheard_of))
+    again.restored([0])
+    (made,) = slates(again.tick())
+    assert "deleted and compacted away" not in items(made)

@@ -50,7 +50,6 @@ class Generation:
         self.trends = Trends() if trends is None else trends
         self.catalogue = catalogue
         self._settings = settings
-        self._counts = dict(zip(model.item_ids, model.popularity.tolist(), strict=True))
         count = len(catalogue)
         capacity = len(catalogue.available)
         self.item_matrix = np.zeros((capacity, model.width), np.float32)
@@ -64,7 +63,7 @@ class Generation:
         self.index = LiveIndex.built(rows, self.item_matrix[rows], settings.index)
         self.neighbours = NeighbourLists(settings.ranking.neighbours)
         self.texts: TextIndex | None = before.texts if before is not None else _texts(catalogue, settings)
-        self.lookalikes = Lookalikes(model.version, model.width, settings.index)
+        self.lookalikes = Lookalikes(model.version, model.width, catalogue, settings.index)
         self._popular: Rows | None = None
 
     def refresh(self, rows: Sequence[int]) -> None:
@@ -107,7 +106,7 @@ class Generation:
         self.norms[rows] = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
         self.numbers[rows] = numbers = self.model.numbers(ids)
         self.known_rows[numbers[numbers >= 0]] = rows[numbers >= 0]
-        self.popularity[rows] = [self._counts.get(item_id, 0.0) for item_id in ids]
+        self.popularity[rows] = self.model.popularity[numbers]
 
     def _grow(self) -> None:
         missing = len(self.catalogue.available) - len(self.item_matrix)

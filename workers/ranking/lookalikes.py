@@ -8,56 +8,83 @@ import numpy.typing as npt
 from index.live import LiveIndex
 from streams.contracts import UserVector
 from streams.settings.ranking import IndexSettings
+from workers.ranking.catalogue import Catalogue, Rows
+from workers.ranking.row_lists import RowLists
 
 Vectors = npt.NDArray[np.float32]
 
 
 class Lookalikes:
-    """The users' index of one model version. Vectors of other versions are passed over."""
+    """The users' index of one model version. Vectors of other versions are passed over.
 
-    def __init__(self, model_version: str, width: int, settings: IndexSettings) -> None:
+    Filled from the topic's beginning and indexed at once when its end is reached (`complete`): a million users
+    that came by the thousand would be indexed again and again. Until then nobody is like anybody.
+
+    Args:
+        catalogue: gives liked items their rows; an item that it does not know yet is left out.
+    """
+
+    def __init__(self, model_version: str, width: int, catalogue: Catalogue, settings: IndexSettings) -> None:
         self._model_version = model_version
         self._width = width
-        self._index = LiveIndex(width, settings, name="users")
+        self._catalogue = catalogue
+        self._settings = settings
+        self._index: LiveIndex | None = None
+        self._held: list[tuple[Rows, Vectors]] = []
+        self._forgotten: list[int] = []
         self._keys: dict[str, int] = {}
-        self._liked: dict[int, tuple[str, ...]] = {}
+        self._liked = RowLists()
         self._next = 0
 
     def __len__(self) -> int:
         """Return the users that are held."""
-        return len(self._index)
+        return len(self._keys)
 
     def apply(self, changes: Sequence[tuple[str, UserVector | None]]) -> None:
         """Apply what the topic of user vectors brought, in its order; None forgets a user."""
         newest = dict(changes)
-        gone = [self._forget(user_id) for user_id, found in newest.items() if found is None]
-        self._index.remove([key for key in gone if key is not None])
+        gone = [key for user_id, found in newest.items() if found is None and (key := self._forget(user_id)) >= 0]
         fits = [found for found in newest.values() if found is not None and self._fits(found)]
-        if fits:
-            keys = [self._key(found.user_id) for found in fits]
-            vectors = np.stack([np.frombuffer(found.vector, np.dtype("<f4")) for found in fits])
+        keys = np.array([self._key(found.user_id) for found in fits], np.int64)
+        vectors = np.frombuffer(b"".join(found.vector for found in fits), np.dtype("<f4")).reshape(-1, self._width)
+        for key, found in zip(keys.tolist(), fits, strict=True):
+            self._liked.put(key, self._catalogue.rows(found.liked).tolist())
+        if self._index is None:
+            self._forgotten += gone
+            self._held.append((keys, vectors))
+        else:
+            self._index.remove(gone)
             self._index.upsert(keys, vectors)
-            self._liked.update(zip(keys, (found.liked for found in fits), strict=True))
 
-    def liked_by_like(self, user_ids: Sequence[str], vectors: Vectors, users: int) -> list[list[str]]:
-        """Return, for each user, the liked items of the `users` users nearest to them.
+    def complete(self) -> None:
+        """Index what was applied; from now on each `apply` is found at once."""
+        if self._index is None:
+            nobody = (np.zeros(0, np.int64), np.zeros((0, self._width), np.float32))
+            keys, vectors = (np.concatenate(parts) for parts in zip(nobody, *self._held, strict=True))
+            self._held.clear()
+            self._index = LiveIndex.built(keys, vectors, self._settings, name="users")
+            self._index.remove(self._forgotten)  # a user who came back has another key
+
+    def liked_by_like(self, user_ids: Sequence[str], vectors: Vectors, users: int) -> list[Rows]:
+        """Return, for each user, the rows that the `users` users nearest to them liked, int64.
 
         Args:
             vectors: float32 (n, width), unit length.
         """
-        if not len(self._index) or users == 0:
-            return [[] for _ in user_ids]
+        if self._index is None or not len(self._index) or users == 0:
+            return [np.zeros(0, np.int64)] * len(user_ids)
         found = self._index.search(vectors, users + 1)  # one more: a user is their own nearest
         answer = []
-        for user_id, keys in zip(user_ids, found.keys.tolist(), strict=True):
-            own = self._keys.get(user_id, -1)
-            others = [key for key in keys if key not in (own, -1)][:users]
-            answer.append([item for key in others for item in self._liked.get(key, ())])
+        for user_id, keys in zip(user_ids, found.keys, strict=True):
+            others = keys[(keys >= 0) & (keys != self._keys.get(user_id, -1))][:users]
+            liked = self._liked.matrix[others].ravel()
+            answer.append(liked[liked >= 0].astype(np.int64))
         return answer
 
     def close(self) -> None:
         """Stop the index's thread."""
-        self._index.close()
+        if self._index is not None:
+            self._index.close()
 
     def _fits(self, found: UserVector) -> bool:
         return found.model_version == self._model_version and len(found.vector) == 4 * self._width
@@ -68,8 +95,5 @@ class Lookalikes:
             self._next += 1
         return self._keys[user_id]
 
-    def _forget(self, user_id: str) -> int | None:
-        key = self._keys.pop(user_id, None)
-        if key is not None:
-            self._liked.pop(key, None)
-        return key
+    def _forget(self, user_id: str) -> int:
+        return self._keys.pop(user_id, -1)

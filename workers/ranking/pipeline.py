@@ -181,11 +181,11 @@ class Pipeline:
             diversity=diversity,
             vectors=self._generation.model.unit_texts(texts[rows]) if diversity else None,
             limits=[
-                Limit(groups[rows], cap.most)
+                Limit(groups.matrix[rows], cap.most)
                 for cap, groups in zip(self._settings.caps, policy.groups, strict=False)
             ],
             variety=self._settings.variety,
-            kinds=policy.groups[-1][rows] if self._settings.variety else None,
+            kinds=policy.groups[-1].matrix[rows] if self._settings.variety else None,
             pins={int(np.searchsorted(rows, row)): place for row, place in pins.items() if row in rows},
         )
 

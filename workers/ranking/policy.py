@@ -1,6 +1,6 @@
 """What the operator's rules say of each item: compiled once, evaluated when an item is put, read as columns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +9,10 @@ from streams.contracts import ItemVector
 from streams.errors import SettingError
 from streams.settings.ranking import RankingSettings
 from workers.ranking.expressions import Expression, ExpressionError, Kind, compile_condition, compile_expression
+from workers.ranking.row_lists import NOTHING, RowLists
 
 Mask = npt.NDArray[np.bool_]
-_GROUPS_FIRST = 4
-NO_GROUP = -1
+NO_GROUP = NOTHING
 
 
 class Policy:
@@ -25,8 +25,8 @@ class Policy:
         allowed: bool (rules, capacity); whether a row meets each of `settings.rules`.
         excluded: bool (capacity,); rows of `settings.excluded_items`.
         boosted: bool (boosts, capacity); which boosts a row gets.
-        groups: one int32 (capacity, widest) a cap, then one for `settings.variety` where it is on; numbers of the
-            kinds that a row is of, -1 for no more.
+        groups: one `RowLists` a cap, then one for `settings.variety` where it is on; numbers of the kinds that a
+            row is of.
 
     Raises:
         SettingError: an expression is wrong; the sentence names the setting.
@@ -45,7 +45,7 @@ class Policy:
         self.allowed: Mask = np.zeros((len(self._rules), 0), np.bool_)
         self.boosted: Mask = np.zeros((len(self._boosts), 0), np.bool_)
         self.excluded: Mask = np.zeros(0, np.bool_)
-        self.groups = [np.full((0, _GROUPS_FIRST), NO_GROUP, np.int32) for _ in self._kinds]
+        self.groups = [RowLists() for _ in self._kinds]
 
     def grow(self, capacity: int) -> None:
         """Make room for `capacity` rows."""
@@ -53,7 +53,8 @@ class Policy:
         self.allowed = np.pad(self.allowed, ((0, 0), (0, more)))
         self.boosted = np.pad(self.boosted, ((0, 0), (0, more)))
         self.excluded = np.pad(self.excluded, (0, more))
-        self.groups = [np.pad(part, ((0, more), (0, 0)), constant_values=NO_GROUP) for part in self.groups]
+        for lists in self.groups:
+            lists.grow(capacity)
 
     def put(self, row: int, item: ItemVector) -> None:
         """Evaluate everything for the item that has `row` from now on."""
@@ -62,17 +63,9 @@ class Policy:
         for place, gets in enumerate(self._boosts):
             self.boosted[place, row] = gets(item)
         self.excluded[row] = item.item_id in self._excluded_ids
-        for place, kind in enumerate(self._kinds):
-            self._put_groups(place, row, _names(kind.evaluate(item)))
-
-    def _put_groups(self, place: int, row: int, names: Sequence[str | float | bool]) -> None:
-        numbers = self._numbers[place]
-        found = [numbers.setdefault(name, len(numbers)) for name in dict.fromkeys(names)]
-        missing = len(found) - self.groups[place].shape[1]
-        if missing > 0:
-            self.groups[place] = np.pad(self.groups[place], ((0, 0), (0, missing)), constant_values=NO_GROUP)
-        self.groups[place][row] = NO_GROUP
-        self.groups[place][row, : len(found)] = found
+        for kind, numbers, lists in zip(self._kinds, self._numbers, self.groups, strict=True):
+            names = dict.fromkeys(_names(kind.evaluate(item)))
+            lists.put(row, [numbers.setdefault(name, len(numbers)) for name in names])
 
 
 def _names(value: object) -> tuple[str | float | bool, ...]:

@@ -80,8 +80,8 @@ def lookalike(queries: Sequence[Query], generation: Generation, settings: Rankin
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     ids = [queries[number].state.user_id for number in asked]
     liked = generation.lookalikes.liked_by_like(ids, vectors, settings.lookalike_users)
-    for number, items in zip(asked, liked, strict=True):
-        rows[number] = generation.catalogue.rows(items)
+    for number, found in zip(asked, liked, strict=True):
+        rows[number] = found
     return rows
 
 

@@ -151,8 +151,11 @@ class RankingTransform:
     def restored(self, partitions: Sequence[int]) -> None:
         """Let slates that the catalogue has overtaken wait to be made again."""
         self._active |= set(partitions)
-        standing = self._world.catalogue.rows(self._standing.items())
-        self._withdraw(standing.tolist(), int(self._clock() * 1000))
+        catalogue, items = self._world.catalogue, self._standing.items()
+        self._withdraw(catalogue.rows(items).tolist(), int(self._clock() * 1000))
+        for item_id in items:
+            if catalogue.row(item_id) is None:  # deleted while no worker looked, and compacted away since
+                self._waiting.lost_an_item(self._standing.holders(item_id))
 
     def revoked(self, partitions: Sequence[int]) -> None:
         """Forget states and slates of these partitions."""

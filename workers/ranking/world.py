@@ -12,6 +12,7 @@ from streams.topics import ITEM_TRENDS, MODELS, USER_VECTORS, item_vectors
 from workers.ranking import metrics
 from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
+from workers.ranking.lookalikes import Lookalikes
 from workers.ranking.model.serving import Model
 from workers.ranking.model.worth import check_actions
 from workers.ranking.registry import Announcements, load_announced
@@ -30,10 +31,12 @@ class World:
     Attributes:
         encoder_id: whose vectors the items have.
         generation: None until a model was announced that can serve.
+        busy: whether the last `follow` left records that were there.
     """
 
     def __init__(self, settings: Settings, encoder_id: str) -> None:
         self.generation: Generation | None = None
+        self.busy = False
         self.catalogue = Catalogue(settings.ranking)
         self.trends = Trends()
         self._settings = settings
@@ -41,18 +44,19 @@ class World:
         self._announcements = Announcements(settings.ranking.model_name)
         self._tried: ModelVersion | None = None
         self._rows: list[int] = []
-        self._users: dict[str, UserVector | None] = {}
         self._changes: list[tuple[str, UserVector | None]] = []
         self._items_topic = WholeTopic(settings, item_vectors(encoder_id), self._item)
         self._users_topic = WholeTopic(settings, USER_VECTORS, self._user)
+        self._users_behind = True
         self._models_topic = WholeTopic(settings, MODELS, self._model)
         self._trends_topic = WholeTopic(settings, ITEM_TRENDS, self._trend)
-        self._topics = (self._items_topic, self._users_topic, self._models_topic, self._trends_topic)
+        self._first_topics = (self._items_topic, self._models_topic, self._trends_topic)
 
     @property
     def caught_up(self) -> bool:
-        """Whether every followed topic was read to its end once."""
-        return all(topic.caught_up for topic in self._topics)
+        """Whether every topic was read to its end; that of the users' vectors only where a model wants them."""
+        users_wait = self.generation is not None and self._users_behind
+        return all(topic.caught_up for topic in self._first_topics) and not users_wait
 
     @property
     def vector_offsets(self) -> tuple[int, ...]:
@@ -63,25 +67,32 @@ class World:
         """Apply what the topics brought; return the rows of the items that changed.
 
         A new champion is loaded here and takes the place of the generation whole, or is refused and the old
-        one stays.
+        one stays. The users' vectors are read from the beginning for it: they are kept nowhere but in its index.
         """
-        for topic in self._topics:
-            topic.poll(_RECORDS_A_TURN)
+        self.busy = max(topic.poll(_RECORDS_A_TURN) for topic in self._first_topics) == _RECORDS_A_TURN
         metrics.NEWEST_VECTOR.set(self._items_topic.newest_seconds)
         if self._models_topic.caught_up and self._items_topic.caught_up:
             self._swap()
         if self.generation is not None:
             self.generation.refresh(self._rows)
-            self.generation.lookalikes.apply(self._changes)
-        changed, self._rows, self._changes = self._rows, [], []
+            self._follow_users(self.generation.lookalikes)
+        changed, self._rows = self._rows, []
         return changed
 
     def close(self) -> None:
         """Stop following."""
-        for topic in self._topics:
+        for topic in (*self._first_topics, self._users_topic):
             topic.close()
         if self.generation is not None:
             self.generation.close()
+
+    def _follow_users(self, lookalikes: Lookalikes) -> None:
+        self.busy |= self._users_topic.poll(_RECORDS_A_TURN) == _RECORDS_A_TURN
+        lookalikes.apply(self._changes)
+        self._changes.clear()
+        if self._users_behind and self._users_topic.caught_up:
+            lookalikes.complete()
+            self._users_behind = False
 
     def _swap(self) -> None:
         champion = self._announcements.champion
@@ -97,7 +108,9 @@ class World:
             return
         old = self.generation
         self.generation = Generation(model, self.catalogue, self._settings, self.trends, old)
-        self._changes = list(self._users.items())
+        if old is not None:
+            self._users_topic.rewind()
+            self._users_behind = True
         metrics.MODEL_LOADED.clear()
         metrics.MODEL_LOADED.labels(model.version, model.encoder_id).set(1)
         metrics.MODEL_CREATED.set(champion.created_at.timestamp())
@@ -113,9 +126,7 @@ class World:
             self._rows.append(row)
 
     def _user(self, partition: int, key: bytes, value: bytes | None) -> None:
-        user_id = key.decode(errors="replace")
-        self._users[user_id] = found = None if value is None else decode_user_vector(value)
-        self._changes.append((user_id, found))
+        self._changes.append((key.decode(errors="replace"), None if value is None else decode_user_vector(value)))
 
     def _trend(self, partition: int, key: bytes, value: bytes | None) -> None:
         self.trends.put(key.decode(errors="replace"), None if value is None else decode_item_trend(value))

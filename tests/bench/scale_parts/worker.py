@@ -37,6 +37,7 @@ class FileTopic:
         self.caught_up = False
         self._records: Iterator[Line] = read(self.folder, topic)
         self._apply = apply
+        self._topic = topic
 
     def poll(self, most: int = 1_000) -> int:
         """Apply up to `most` records."""
@@ -47,6 +48,10 @@ class FileTopic:
             self._apply(0, *line)
             self.offsets[0] += 1
         return most
+
+    def rewind(self) -> None:
+        """Read everything again."""
+        self._records, self.caught_up = read(self.folder, self._topic), False
 
     def close(self) -> None:
         """Nothing is open."""

@@ -1,7 +1,7 @@
 """A trained model as a directory that is whole or is refused.
 
 <directory>/
-├── model.safetensors     weights of both towers, float32
+├── model.safetensors     weights of both towers, float32; mapped, not read
 ├── items.msgpack         ids of the known items and their popularity
 ├── reranker.safetensors  weights of the re-ranker, where there is one
 ├── evidence.safetensors  what the re-ranker looks up: lists of related items, trends; mapped, not read
@@ -170,7 +170,7 @@ class Bundle:
         for name in names:
             if _sha256_of(directory / name) != manifest.files.get(name):
                 raise DataError(f"{directory / name} is damaged: its SHA-256 is not the manifest's.", RETRAIN)
-        weights, items = read_tensors(_read(directory / WEIGHTS_FILE)), _read(directory / ITEMS_FILE)
+        weights, items = _map(directory / WEIGHTS_FILE), _read(directory / ITEMS_FILE)
         second = None
         if manifest.features:
             tensors = _map(directory / EVIDENCE_FILE)

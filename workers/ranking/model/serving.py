@@ -34,9 +34,8 @@ class Model:
 
     def __init__(self, bundle: Bundle) -> None:
         manifest = bundle.manifest
-        self._towers = TwoTowers(manifest.tower_shape)
         try:
-            self._towers.load_state_dict(dict(bundle.weights))
+            self._towers = TwoTowers.holding(bundle.weights, manifest.tower_shape)
             self.rescorer = Rescorer(bundle.second) if bundle.second is not None else None
             self.actions = ActionHeads.of(bundle.actions) if bundle.actions is not None else None
         except RuntimeError:
@@ -49,6 +48,7 @@ class Model:
         trends = (
             bundle.second.trends if bundle.second is not None else np.zeros((len(bundle.items.item_ids), TRENDS))
         )
+        self._popularity = np.append(bundle.items.popularity, np.float32(0))
         self._trends = np.concatenate([trends, np.zeros((1, TRENDS))]).astype(np.float32)
 
     @property
@@ -88,8 +88,11 @@ class Model:
 
     @property
     def popularity(self) -> Vectors:
-        """Return float32 (len(item_ids),): events that count half after 7 days, when training ended."""
-        return self._bundle.items.popularity
+        """Return float32 (len(item_ids) + 1,): events that count half after 7 days, when training ended.
+
+        The last is 0, that of any unknown item.
+        """
+        return self._popularity
 
     @property
     def trends(self) -> Vectors:

@@ -5,7 +5,8 @@ distance instead of positions, and the time between events. Sizes and choices we
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -148,7 +149,20 @@ class TwoTowers(nn.Module):
         self.shape = shape
         self.item = ItemTower(shape, id_dropout, self.draws)
         self.user = UserTower(shape, dropout, self.draws)
-        self._start_from(torch.Generator().manual_seed(seed))
+        if self.user.log_scale.device.type != "meta":
+            self._start_from(torch.Generator().manual_seed(seed))
+
+    @classmethod
+    def holding(cls, weights: Mapping[str, Tensor], shape: Shape) -> Self:
+        """Return towers that hold these tensors themselves, which may be mapped from disk, and no copy.
+
+        Raises:
+            RuntimeError: the weights do not fit the shape.
+        """
+        with torch.device("meta"):
+            towers = cls(shape)
+        towers.load_state_dict(dict(weights), assign=True)
+        return towers
 
     def _start_from(self, generator: torch.Generator) -> None:
         for name, weight in self.named_parameters():
