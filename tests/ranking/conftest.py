@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.ranking.making import Makes
+from tests.ranking.place import Place
 
 
 @pytest.fixture
@@ -15,3 +16,11 @@ def make() -> Iterator[Makes]:
         generation.close()
         if generation.texts is not None:
             generation.texts.close()
+
+
+@pytest.fixture
+def places() -> Iterator[list[Place]]:
+    made: list[Place] = []
+    yield made
+    for place in made:
+        place.close()

@@ -20,7 +20,7 @@ from streams.contracts import (
 from streams.topics import RANKING_ANSWERS, RANKING_QUERIES, RANKING_REQUESTS, USER_STATE
 from tests.ranking import worlds
 from tests.ranking.making import Makes
-from tests.ranking.test_transform import Place
+from tests.ranking.place import Place
 from tests.ranking.worlds import NOW_MS, clicks
 from workers.ranking.answering import Answering, nobody
 from workers.ranking.candidates import Slate
