@@ -16,6 +16,10 @@ from index.tombstones import Rows
 
 _ROWS_A_LIST = 39
 """FAISS's own least number of training rows a list."""
+_TRAINED_ON_A_LIST = 64
+_ROUNDS = 6
+"""FAISS's own 256 rows a list and 10 rounds took 2.0 to 2.6 times the CPU at 100,000 rows, for the same recall: 15
+lists of 1,024 to probe where rows lie in clusters, 535 instead of 546 where they lie in none."""
 _REFITS = 2
 """Trained lists serve until there are this many times more or fewer rows, or more lists to probe."""
 _CALIBRATION_QUERIES = 200
@@ -120,5 +124,6 @@ def _train(vectors: Vectors) -> Any:
         faiss.ScalarQuantizer.QT_8bit,
         faiss.METRIC_INNER_PRODUCT,
     )
+    index.cp.max_points_per_centroid, index.cp.niter = _TRAINED_ON_A_LIST, _ROUNDS
     index.train(vectors)
     return index

@@ -11,7 +11,7 @@ from index.candidates import Candidates, merge
 from index.compaction import Compactor
 from index.contract import Keys, Neighbours, Vectors
 from index.flat_tier import FlatTier
-from index.main_tier import MainTier
+from index.main_tier import MainTier, most_exact
 from index.metrics import IndexMetrics
 from streams.clock import wall_seconds
 from streams.settings.ranking import IndexSettings
@@ -91,22 +91,32 @@ class LiveIndex:
 
     @classmethod
     def built(
-        cls, keys: Sequence[int] | Keys, vectors: Vectors, settings: IndexSettings, *, name: str = "items"
+        cls,
+        keys: Sequence[int] | Keys,
+        vectors: Vectors,
+        settings: IndexSettings,
+        *,
+        name: str = "items",
+        at_once: bool = False,
     ) -> "LiveIndex":
         """Return an index of many vectors at once, all of them in the main tier.
 
         Args:
             keys: n keys, each >= 0; the last vector of a repeated key wins.
             vectors: float32 (n, dimension), finite, any length.
+            at_once: compare all vectors until the background has built what a large main tier is searched with:
+                a million of 64 numbers are there in 2 s, and their lists a minute later.
 
         Raises:
             ValueError: a key is negative, the shapes differ, or a number is not finite.
         """
         index = cls(vectors.shape[-1], settings, name=name)
         held, rows = newest(*checked_rows(keys, vectors, index.dimension))
-        index._tiers = index._tiers._replace(main=index._build(held, rows))
+        main = MainTier.exact(held, rows) if at_once else index._build(held, rows)
+        index._tiers = index._tiers._replace(main=main)
         index._size = len(held)
         index._report()
+        index._compactor.request()
         return index
 
     @property
@@ -188,8 +198,10 @@ class LiveIndex:
                 written = self._written_since_cut = []
             try:
                 survivors = [tier.rows(mask) for tier, mask in zip(old, masks, strict=True)]
-                keys = np.concatenate([part for part, _ in survivors])
-                vectors = np.concatenate([part for _, part in survivors])
+                keys, vectors = survivors[0]
+                if len(survivors) > 1:
+                    keys = np.concatenate([part for part, _ in survivors])
+                    vectors = np.concatenate([part for _, part in survivors])
                 del survivors
                 main = self._build(keys, vectors, cut.main)
                 with self._writer:
@@ -258,9 +270,10 @@ class LiveIndex:
 
     def _compaction_due(self) -> bool:
         tiers = self._tiers
-        dead = tiers.main.dead
+        dead, living = tiers.main.dead, tiers.main.count - tiers.main.dead
         many_dead = dead > _DEAD_MOST_RATIO * tiers.main.count and dead >= self._settings.fresh_capacity
-        return many_dead or len(tiers.sealed) >= _SEALED_TIERS_MOST
+        wants_lists = tiers.main.compares_all and living > most_exact(self._settings)
+        return many_dead or wants_lists or len(tiers.sealed) >= _SEALED_TIERS_MOST
 
     def _report(self) -> None:
         self._metrics.set_rows(self._size, sum(tier.count for tier in self._tiers.oldest_first))

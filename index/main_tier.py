@@ -15,6 +15,11 @@ _FEWEST_APPROXIMATE = 1_000
 """Below this many rows an inverted list holds too few to train on, and comparing all of them is quicker."""
 
 
+def most_exact(settings: IndexSettings) -> int:
+    """Return up to how many rows are compared one and all."""
+    return max(settings.exact_below, _FEWEST_APPROXIMATE)
+
+
 class Structure(Protocol):
     """How the rows are laid out for search; never changed after it is built."""
 
@@ -43,6 +48,11 @@ class MainTier:
         self._tombstones = Tombstones(len(keys))
 
     @classmethod
+    def exact(cls, keys: Keys, vectors: Vectors) -> "MainTier":
+        """Lay out rows to be compared one and all, however many: there at once."""
+        return cls(keys, ExactRows(vectors))
+
+    @classmethod
     def built(
         cls, keys: Keys, vectors: Vectors, settings: IndexSettings, before: "MainTier | None" = None
     ) -> "MainTier":
@@ -53,8 +63,8 @@ class MainTier:
             vectors: float32 (n, dimension), finite.
             before: the tier that this one replaces; its trained lists are used again while they fit.
         """
-        if len(keys) <= max(settings.exact_below, _FEWEST_APPROXIMATE):
-            return cls(keys, ExactRows(vectors))
+        if len(keys) <= most_exact(settings):
+            return cls.exact(keys, vectors)
         old = before._structure if before is not None else None
         trained = old if isinstance(old, InvertedLists) else None
         return cls(keys, InvertedLists.built(vectors, settings.recall_target, trained))
@@ -63,6 +73,11 @@ class MainTier:
         """Return whether a live row holds `key`."""
         rows = self._rows_of(np.array([key], dtype=np.int64))
         return bool(rows[0] >= 0 and self._tombstones.alive(rows)[0])
+
+    @property
+    def compares_all(self) -> bool:
+        """Whether a search compares every row."""
+        return isinstance(self._structure, ExactRows)
 
     @property
     def count(self) -> int:

@@ -258,3 +258,24 @@ def test_beside_writes_and_compaction_nothing_vanishes_and_nothing_comes_back() 
     assert not wrong, wrong[:5]
     assert min(searches) > 0
     assert writes > 256  # The fresh tier was sealed at least once.
+
+
+def test_a_large_index_answers_at_once_and_gets_its_lists_in_the_background() -> None:
+    settings, vectors = IndexSettings(exact_below=1_000, recall_target=0.95), rows(3_000, 32)
+    held = dict(enumerate(vectors))
+    with patch("index.main_tier.InvertedLists.built", side_effect=MemoryError("no room")):
+        index = LiveIndex.built(list(held), vectors, settings, at_once=True)
+        settle(index)
+    assert index._tiers.main.compares_all
+    assert recall(index, held) == 1.0
+    index.remove([0])
+    settle(index)
+    assert not index._tiers.main.compares_all
+    assert len(index) == 2_999
+    assert recall(index, {key: held[key] for key in range(1, 3_000)}) >= 0.90
+
+
+def test_a_small_index_that_is_there_at_once_asks_for_no_lists() -> None:
+    index = LiveIndex.built(range(500), rows(500, 32), IndexSettings(exact_below=1_000), at_once=True)
+    assert index._compactor._thread is None
+    assert index._tiers.main.compares_all

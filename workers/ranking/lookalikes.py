@@ -62,7 +62,7 @@ class Lookalikes:
             nobody = (np.zeros(0, np.int64), np.zeros((0, self._width), np.float32))
             keys, vectors = (np.concatenate(parts) for parts in zip(nobody, *self._held, strict=True))
             self._held.clear()
-            self._index = LiveIndex.built(keys, vectors, self._settings, name="users")
+            self._index = LiveIndex.built(keys, vectors, self._settings, name="users", at_once=True)
             self._index.remove(self._forgotten)  # a user who came back has another key
 
     def liked_by_like(self, user_ids: Sequence[str], vectors: Vectors, users: int) -> list[Rows]:

@@ -20,7 +20,7 @@ class TextIndex:
         vectors = catalogue.text_vectors[rows]
         # Text vectors of one language model share a large mean; a taste shows only without it (.041 against .015).
         self._mean: Vectors = vectors.mean(axis=0) if len(rows) else np.zeros(vectors.shape[1], np.float32)
-        self._index = LiveIndex.built(rows, vectors, settings, name="texts")
+        self._index = LiveIndex.built(rows, vectors, settings, name="texts", at_once=True)
 
     def refresh(self, rows: Rows) -> None:
         """Follow the catalogue; `rows` were put or deleted."""
