@@ -6,10 +6,12 @@ is the exact inner product and does not move when compaction carries a row from 
 """
 
 from bisect import bisect_left
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
 import faiss
 import numpy as np
+import numpy.typing as npt
 
 from index.contract import Vectors
 from index.tombstones import Rows
@@ -26,34 +28,53 @@ _CALIBRATION_QUERIES = 200
 _CALIBRATION_NEIGHBOURS = 100
 
 
+class TrainedLists(NamedTuple):
+    """Lists without rows: what training gives, small enough to travel with a model.
+
+    Attributes:
+        index: the trained, empty FAISS index.
+        rows: that it was trained for.
+        probes: lists to probe for the recall target when they were filled with those rows.
+    """
+
+    index: Any
+    rows: int
+    probes: int
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the lists as arrays by name; `of_arrays` takes them. FAISS's own format, no pickle."""
+        return {"faiss": faiss.serialize_index(self.index), "facts": np.array([self.rows, self.probes], np.int64)}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Return what `arrays` was asked of; FAISS reads nearly any bytes, so check a sum of them before."""
+        rows, probes = arrays["facts"].tolist()
+        return cls(faiss.deserialize_index(arrays["faiss"]), rows, probes)
+
+
 class InvertedLists:
     """FAISS's `IndexIVFScalarQuantizer`, by inner product; probes as many lists as the target needs."""
 
     def __init__(self, vectors: Vectors, trained: Any, recall_target: float) -> None:
         """Fill a trained, empty FAISS index with vectors, float32 (rows, dimension), and calibrate it."""
         self._vectors = vectors
-        self._trained = trained
         self._index = faiss.clone_index(trained)
         self._index.add(vectors)
         self._lists: int = trained.nlist
-        self._rows_trained = len(vectors)
         self.probes = self._calibrated(recall_target)
-        self._probes_trained = self.probes
+        self.trained = TrainedLists(trained, len(vectors), self.probes)
 
     @classmethod
-    def built(
-        cls, vectors: Vectors, recall_target: float, before: "InvertedLists | None" = None
-    ) -> "InvertedLists":
+    def built(cls, vectors: Vectors, recall_target: float, before: TrainedLists | None = None) -> "InvertedLists":
         """Return lists over vectors, trained anew unless those of `before` still fit.
 
         Training 100,000 rows takes 6 CPU seconds, filling them 1; so a compaction usually only fills. New
         topics make old lists worse (recall .95 → .80 at worst), which shows as more lists to probe.
         """
-        if before is not None and 1 / _REFITS <= len(vectors) / before._rows_trained <= _REFITS:
-            filled = cls(vectors, before._trained, recall_target)
-            if filled.probes <= _REFITS * before._probes_trained:
-                filled._rows_trained = before._rows_trained
-                filled._probes_trained = before._probes_trained
+        if before is not None and 1 / _REFITS <= len(vectors) / before.rows <= _REFITS:
+            filled = cls(vectors, before.index, recall_target)
+            if filled.probes <= _REFITS * before.probes:
+                filled.trained = before
                 return filled
         return cls(vectors, _train(vectors), recall_target)
 

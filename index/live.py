@@ -11,6 +11,7 @@ from index.candidates import Candidates, merge
 from index.compaction import Compactor
 from index.contract import Keys, Neighbours, Vectors
 from index.flat_tier import FlatTier
+from index.inverted_lists import TrainedLists
 from index.main_tier import MainTier, most_exact
 from index.metrics import IndexMetrics
 from streams.clock import wall_seconds
@@ -98,6 +99,7 @@ class LiveIndex:
         *,
         name: str = "items",
         at_once: bool = False,
+        trained: TrainedLists | None = None,
     ) -> "LiveIndex":
         """Return an index of many vectors at once, all of them in the main tier.
 
@@ -106,13 +108,14 @@ class LiveIndex:
             vectors: float32 (n, dimension), finite, any length.
             at_once: compare all vectors until the background has built what a large main tier is searched with:
                 a million of 64 numbers are there in 2 s, and their lists a minute later.
+            trained: lists that are filled, if they fit, instead of training others.
 
         Raises:
             ValueError: a key is negative, the shapes differ, or a number is not finite.
         """
         index = cls(vectors.shape[-1], settings, name=name)
         held, rows = newest(*checked_rows(keys, vectors, index.dimension))
-        main = MainTier.exact(held, rows) if at_once else index._build(held, rows)
+        main = MainTier.exact(held, rows, trained) if at_once else index._build(held, rows, trained)
         index._tiers = index._tiers._replace(main=main)
         index._size = len(held)
         index._report()
@@ -203,7 +206,7 @@ class LiveIndex:
                     keys = np.concatenate([part for part, _ in survivors])
                     vectors = np.concatenate([part for _, part in survivors])
                 del survivors
-                main = self._build(keys, vectors, cut.main)
+                main = self._build(keys, vectors, cut.main.trained)
                 with self._writer:
                     if written:
                         main.bury(np.unique(np.concatenate(written)))
@@ -236,8 +239,8 @@ class LiveIndex:
         """Wait for a compaction that runs, and start no other by itself. The index stays usable."""
         self._compactor.close()
 
-    def _build(self, keys: Keys, vectors: Vectors, before: MainTier | None = None) -> MainTier:
-        return MainTier.built(keys, vectors, self._settings, before)
+    def _build(self, keys: Keys, vectors: Vectors, trained: TrainedLists | None = None) -> MainTier:
+        return MainTier.built(keys, vectors, self._settings, trained)
 
     def _fresh(self) -> FlatTier:
         return FlatTier(self._settings.fresh_capacity, self._dimension)

@@ -7,7 +7,7 @@ import numpy as np
 from index.candidates import Candidates
 from index.contract import Keys, Vectors
 from index.exact_rows import ExactRows
-from index.inverted_lists import InvertedLists
+from index.inverted_lists import InvertedLists, TrainedLists
 from index.tombstones import Mask, Rows, Tombstones
 from streams.settings.ranking import IndexSettings
 
@@ -37,10 +37,15 @@ class Structure(Protocol):
 
 
 class MainTier:
-    """Keys beside a structure. One writer buries; readers need no lock."""
+    """Keys beside a structure. One writer buries; readers need no lock.
 
-    def __init__(self, keys: Keys, structure: Structure) -> None:
+    Attributes:
+        trained: lists that the next tier may be laid out in, if any were trained.
+    """
+
+    def __init__(self, keys: Keys, structure: Structure, trained: TrainedLists | None = None) -> None:
         """Take row i of `structure` as the vector of `keys[i]`; keys are distinct."""
+        self.trained = trained
         self._keys = keys
         self._structure = structure
         self._order = np.argsort(keys, kind="stable")
@@ -48,26 +53,25 @@ class MainTier:
         self._tombstones = Tombstones(len(keys))
 
     @classmethod
-    def exact(cls, keys: Keys, vectors: Vectors) -> "MainTier":
+    def exact(cls, keys: Keys, vectors: Vectors, trained: TrainedLists | None = None) -> "MainTier":
         """Lay out rows to be compared one and all, however many: there at once."""
-        return cls(keys, ExactRows(vectors))
+        return cls(keys, ExactRows(vectors), trained)
 
     @classmethod
     def built(
-        cls, keys: Keys, vectors: Vectors, settings: IndexSettings, before: "MainTier | None" = None
+        cls, keys: Keys, vectors: Vectors, settings: IndexSettings, trained: TrainedLists | None = None
     ) -> "MainTier":
         """Lay out rows: exact up to `settings.exact_below` of them, in inverted lists above.
 
         Args:
             keys: int64 (n,), distinct.
             vectors: float32 (n, dimension), finite.
-            before: the tier that this one replaces; its trained lists are used again while they fit.
+            trained: lists that are used again while they fit.
         """
         if len(keys) <= most_exact(settings):
-            return cls.exact(keys, vectors)
-        old = before._structure if before is not None else None
-        trained = old if isinstance(old, InvertedLists) else None
-        return cls(keys, InvertedLists.built(vectors, settings.recall_target, trained))
+            return cls.exact(keys, vectors, trained)
+        lists = InvertedLists.built(vectors, settings.recall_target, trained)
+        return cls(keys, lists, lists.trained)
 
     def __contains__(self, key: int) -> bool:
         """Return whether a live row holds `key`."""

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from index.contract import Keys, Vectors
 from index.exact import ExactIndex
+from index.inverted_lists import TrainedLists
 from index.live import LiveIndex
 from index.main_tier import MainTier
 from streams.settings.ranking import IndexSettings
@@ -65,13 +66,13 @@ class LiveIndexMachine(RuleBasedStateMachine):
     def compact_while_writes_land_between_cut_and_swap(self, writes: list[tuple[int, int | None]]) -> None:
         build = self.index._build
 
-        def build_late(keys: Keys, vectors: Vectors, before: MainTier | None = None) -> MainTier:
+        def build_late(keys: Keys, vectors: Vectors, trained: TrainedLists | None = None) -> MainTier:
             for key, seed in writes:
                 if seed is None:
                     self.remove([key])
                 else:
                     self.upsert([(key, seed)])
-            return build(keys, vectors, before)
+            return build(keys, vectors, trained)
 
         with patch.object(self.index, "_build", build_late):
             self.index.compact()
@@ -279,3 +280,23 @@ def test_a_small_index_that_is_there_at_once_asks_for_no_lists() -> None:
     index = LiveIndex.built(range(500), rows(500, 32), IndexSettings(exact_below=1_000), at_once=True)
     assert index._compactor._thread is None
     assert index._tiers.main.compares_all
+
+
+def test_trained_lists_travel_and_are_filled_instead_of_training() -> None:
+    settings, vectors = IndexSettings(exact_below=1_000, recall_target=0.95), rows(3_000, 32)
+    first = LiveIndex.built(range(3_000), vectors, settings)._tiers.main.trained
+    assert first is not None
+    travelled = TrainedLists.of_arrays(first.arrays())
+    with patch("index.inverted_lists._train", side_effect=AssertionError("trained again")):
+        index = LiveIndex.built(range(3_000), vectors, settings, at_once=True, trained=travelled)
+        settle(index)
+    assert not index._tiers.main.compares_all
+    assert index._tiers.main.trained is travelled
+    assert recall(index, dict(enumerate(vectors))) >= 0.90
+
+
+def test_lists_that_were_trained_for_other_rows_are_not_filled() -> None:
+    settings = IndexSettings(exact_below=1_000, recall_target=0.95)
+    small = LiveIndex.built(range(1_100), rows(1_100, 32), settings)._tiers.main.trained
+    index = LiveIndex.built(range(4_000), rows(4_000, 32), settings, trained=small)
+    assert index._tiers.main.trained is not small
