@@ -80,6 +80,10 @@ class RankingSettings(Section):
 
     scorer: str = "model"
     """`model`, or a scorer of an installed package (entry point group `headrace.scorers`)."""
+    added_scorers: tuple[Literal["isolated"], ...] = ()
+    """Further scorers that add to the model's score, of those that `training.stages` trained: `isolated`,
+    attention of each candidate to the history. A model without them is refused. None by default: `headrace
+    evaluate` must show first that they are worth their time."""
     action_weights: dict[str, float] = Field(default_factory=dict)
     """What an action is worth beside the 1 that taking an item up is worth: an item's score is
     log(P(taken up) · (1 + sum of weight · P(action | taken up))). Only `dislike` may weigh below 0, above -1;
@@ -114,6 +118,14 @@ class RankingSettings(Section):
     """`valid_until` lies this long after `generated_at`."""
     model_name: str = Field(default="headrace", min_length=1, pattern=r"^[a-z0-9._-]+$")
     """The worker serves `<model_name>@champion` of `models.v1`."""
+
+    @model_validator(mode="after")
+    def _added_to_the_model(self) -> Self:
+        if len(set(self.added_scorers)) < len(self.added_scorers):
+            raise ValueError("added_scorers names a scorer twice")
+        if self.added_scorers and self.scorer != "model":
+            raise ValueError(f"added_scorers add to the scorer model, but scorer is {self.scorer}")
+        return self
 
     @model_validator(mode="after")
     def _worth_stays_positive(self) -> Self:

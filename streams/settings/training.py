@@ -4,15 +4,25 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from streams.settings.scorers import IsolatedTraining
 from streams.settings.section import Section
 
+STAGES: Final = ("towers", "reranker", "isolated")
+"""What may be trained, in this order."""
 NOT_LEARNED: Final = frozenset({"directory", "mlflow_uri"})
 """Settings that change nothing of a model: they are in no manifest."""
 
 
 class TrainingSettings(Section):
-    """How `headrace train` fits the two towers and the re-ranker."""
+    """How `headrace train` fits the two towers, the re-ranker and, where chosen, further scorers."""
 
+    stages: tuple[Literal["towers", "reranker", "isolated"], ...] = ("towers", "reranker")
+    """What is trained, in this order and from the towers on. `reranker` corrects the score by evidence about the
+    user and each candidate; `isolated` serves where `ranking.added_scorers` names them."""
+    loss: Literal["auto", "softmax", "sampled_softmax", "bce"] = "auto"
+    """Of the towers. `softmax`: the next item against all known ones; `sampled_softmax`: against a sample,
+    corrected for it; `auto`: the first up to `full_softmax_items`, the second beyond; `bce`: a yes or no for every
+    item, of all or of a sample as with `auto`."""
     width: int = Field(default=64, ge=8)
     """Numbers in a user or item vector of the model."""
     layers: int = Field(default=2, ge=1)
@@ -38,7 +48,8 @@ class TrainingSettings(Section):
     validation_share: float = Field(default=0.05, ge=0, le=0.5)
     """Newest share of the time line that decides when to stop; 0 learns from everything for all `epochs`."""
     full_softmax_items: int = Field(default=20_000, ge=1)
-    """Up to so many known items each target competes with all of them; beyond, with a sample."""
+    """With the losses `auto` and `bce`, up to so many known items each target competes with all of them; beyond,
+    with a sample."""
     sampled_negatives: int = Field(default=4_096, ge=1)
     """Items drawn for each step then, and shared by its targets."""
     sampling_exponent: float = Field(default=0.75, ge=0, le=1)
@@ -53,8 +64,8 @@ class TrainingSettings(Section):
     """Passes over all data after the towers stopped, the held-out end included; the re-ranker learns in them."""
     finish_learning_rate: float = Field(default=1e-3, gt=0)
     """Peak in those passes, for the re-ranker; the towers learn at 0.3 of it."""
-    reranker: bool = True
-    """Train the second stage too: a correction of the score by evidence about the user and each candidate."""
+    features: tuple[str, ...] | None = None
+    """What the re-ranker reads, by name; None is all: `NAMES` in `workers/ranking/model/features.py`."""
     reranker_hidden: int = Field(default=64, ge=1)
     """Units of its middle layers."""
     reranker_candidates: int = Field(default=200, ge=2)
@@ -68,6 +79,8 @@ class TrainingSettings(Section):
     """Most popular items that EASE relates to each other; its matrix has the square of it in numbers."""
     folds: int = Field(default=5, ge=2)
     """Groups of users; each learns from evidence that was counted without it."""
+    isolated: IsolatedTraining = IsolatedTraining()
+    """Of the stage `isolated`."""
     threads: int = Field(default=1, ge=1)
     """Threads of torch while training; the matrices are small, and waiting threads starve the workers beside."""
     seed: int = 0
@@ -78,14 +91,27 @@ class TrainingSettings(Section):
     """Where bundles are written; empty is the user's data directory."""
 
     @property
+    def reranker(self) -> bool:
+        """Return whether the second stage is trained."""
+        return "reranker" in self.stages
+
+    @property
     def most_epochs(self) -> int:
-        """Return the passes over the data at most, both stages."""
-        return self.epochs + self.finish_epochs
+        """Return the passes over the data at most, all stages."""
+        return self.epochs + self.finish_epochs + ("isolated" in self.stages) * self.isolated.epochs
+
+    @model_validator(mode="after")
+    def _stages_in_order(self) -> Self:
+        if self.stages != tuple(stage for stage in STAGES if stage in self.stages) or "towers" not in self.stages:
+            raise ValueError(f"stages begin with towers and stand once each in this order: {', '.join(STAGES)}")
+        return self
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
         if self.width % self.heads:
             raise ValueError("heads must divide width")
+        if "isolated" in self.stages and not self.reranker:
+            raise ValueError("the stage isolated adds to the re-ranker's score: stages must hold reranker too")
         if self.reranker and not self.finish_epochs:
             raise ValueError("the re-ranker learns in finish_epochs, which are 0")
         return self

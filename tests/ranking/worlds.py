@@ -1,6 +1,6 @@
 """A small world to rank in: a catalogue, a model whose weights are drawn, and users by what they did."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -83,8 +83,14 @@ def heads(actions: tuple[str, ...] = ("like", "dislike", "purchase")) -> ActionH
     return made
 
 
-def bundle(seed: int = 0, known: int = ITEMS, second: SecondStage | None = None) -> Bundle:
-    """Return the bundle of that model."""
+def bundle(
+    seed: int = 0,
+    known: int = ITEMS,
+    second: SecondStage | None = None,
+    training: TrainingSettings | None = None,
+    added: Mapping[str, Mapping[str, torch.Tensor]] | None = None,
+) -> Bundle:
+    """Return the bundle of that model, trained by these settings, with further scorers."""
     shape = Shape(DIMENSION, known_items=known, width=16, layers=1, heads=2, history_length=8)
     rows = np.repeat(np.arange(known), np.arange(known, 0, -1))
     return Bundle.of(
@@ -92,7 +98,7 @@ def bundle(seed: int = 0, known: int = ITEMS, second: SecondStage | None = None)
         count_items([item_id(number) for number in range(known)], rows, np.zeros(len(rows), np.int64), 0),
         encoder_id="words",
         rating_scale=RatingScale(low=1, high=5),
-        settings=TrainingSettings(),
+        settings=training or TrainingSettings(),
         data=DataFacts(
             first_event_ms=0,
             last_event_ms=HALF_LIFE_MS,
@@ -104,6 +110,7 @@ def bundle(seed: int = 0, known: int = ITEMS, second: SecondStage | None = None)
         metrics={},
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         second=second,
+        added=added,
     )
 
 

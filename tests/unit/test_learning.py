@@ -73,7 +73,7 @@ def test_other_data_does_not_go_on_from_a_strange_checkpoint(tmp_path: Path) -> 
 
 
 def test_the_second_stage_can_be_left_out() -> None:
-    settings = SETTINGS.model_copy(update={"reranker": False, "epochs": 1})
+    settings = SETTINGS.model_copy(update={"stages": ("towers",), "epochs": 1})
     bundle = train(texts(), older(), settings, STATE, "words")
     assert bundle.second is None
     assert bundle.manifest.features == ()

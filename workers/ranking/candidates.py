@@ -48,6 +48,7 @@ class Query:
         bought: int64, rows that the user bought, as far as the history goes.
         disliked: int64, rows that the user's newest opinion was a dislike of.
         signals: int64 (h,), `signal_of` of each event of `history`; empty where there was no time.
+        times_ms: int64 (h,), milliseconds since the epoch, of each event of `history`.
     """
 
     state: UserState
@@ -58,6 +59,7 @@ class Query:
     bought: Rows = field(default_factory=_no_rows)
     disliked: Rows = field(default_factory=_no_rows)
     signals: Rows = field(default_factory=_no_rows)
+    times_ms: Rows = field(default_factory=_no_rows)
 
 
 class Candidates(NamedTuple):

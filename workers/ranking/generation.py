@@ -32,6 +32,7 @@ class Generation:
         texts: the available rows by text vector; None where neither a source nor a request asks for it.
         trends: what is done with items lately; the same for every model.
         action_weights: of the settings.
+        added_scorers: of the settings.
 
     Args:
         before: whose text index is taken over.
@@ -47,6 +48,7 @@ class Generation:
     ) -> None:
         self.model = model
         self.action_weights = settings.ranking.action_weights
+        self.added_scorers = settings.ranking.added_scorers
         self.trends = Trends() if trends is None else trends
         self.catalogue = catalogue
         self._settings = settings

@@ -64,6 +64,7 @@ def hydrate(
             bought[number],
             disliked[number],
             signals[starts[number] : starts[number + 1]],
+            past.times_ms[starts[number] : starts[number + 1]],
         )
         for number, state in enumerate(states)
     ]

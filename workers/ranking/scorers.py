@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from workers.ranking.adding import isolated
 from workers.ranking.candidates import Candidates, Query, Scored, Scores
 from workers.ranking.generation import Generation
 from workers.ranking.rescoring import acted, rescored
@@ -28,11 +29,12 @@ def model(queries: Sequence[Query], candidates: Candidates, generation: Generati
     """Return the score of the whole model, `by_vector` where that is two towers.
 
     The part `evidence` is what the second stage adds to the towers' score, or takes from it; a part with the name
-    of an action (`like`, `purchase`) is what `ranking.action_weights` makes of the chance of it.
+    of an action (`like`, `purchase`) is what `ranking.action_weights` makes of the chance of it; one with the name
+    of a scorer is what that adds, where `ranking.added_scorers` names it.
     """
     towers = by_vector(queries, candidates, generation)
     weighed = any(generation.action_weights.values())
-    if generation.model.rescorer is None and not weighed:
+    if generation.model.rescorer is None and not weighed and not generation.added_scorers:
         return towers
     known = np.fromiter((query.vector is not None for query in queries), np.bool_, len(queries))
     here = np.flatnonzero(known[candidates.owners])
@@ -44,6 +46,8 @@ def model(queries: Sequence[Query], candidates: Candidates, generation: Generati
     if generation.model.rescorer is not None:
         before = towers.scores[here]
         added["evidence"] = rescored(before, asked, owners, rows, generation) - before
+    if "isolated" in generation.added_scorers:
+        added["isolated"] = isolated(asked, owners, rows, generation)
     if weighed:
         added |= acted(asked, owners, rows, generation)
     scores, parts = towers.scores, dict(towers.parts)

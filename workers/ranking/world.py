@@ -10,6 +10,7 @@ from streams.reading import WholeTopic
 from streams.settings import Settings
 from streams.topics import ITEM_TRENDS, MODELS, USER_VECTORS, item_vectors
 from workers.ranking import metrics
+from workers.ranking.adding import check_scorers
 from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
 from workers.ranking.lookalikes import Lookalikes
@@ -102,6 +103,7 @@ class World:
         try:
             model = Model(load_announced(champion, self.encoder_id, self.catalogue.dimension or None))
             check_actions(model, self._settings.ranking.action_weights)
+            check_scorers(model, self._settings.ranking.added_scorers)
         except DataError as error:
             metrics.MODELS_REFUSED.inc()
             _log.error("model refused", version=champion.version, error=str(error))

@@ -71,6 +71,7 @@ class Reranked(Towers):
         numbers = self._numbers[rows]
         pairs = Pairs(owners, numbers, rows, self._model.trends[numbers])
         final = self._rescorer.rescore(towers[owners, rows], self._matrix[rows], self._texts, trails, pairs)
+        final = self._with_more(final, questions, owners, rows)
         # The second stage says which candidate comes next if one of them does; that chance is the towers'.
         before, after = np.full((2, *unseen.shape), -np.inf, np.float32)
         before[owners, rows] = unseen[owners, rows]
@@ -78,6 +79,10 @@ class Reranked(Towers):
         found = towers - _BELOW
         found[owners, rows] = final + (_mass(before) - _mass(after))[owners, 0]
         return found
+
+    def _with_more(self, final: Matrix, questions: Questions, owners: Integers, rows: Integers) -> Matrix:
+        """Return the candidates' scores, float32 (m,), with what a further scorer adds to them: nothing here."""
+        return final
 
     def candidates(self, questions: Questions) -> Candidates:
         """Return what serving would score, from the three sources that know the user."""

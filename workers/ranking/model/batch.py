@@ -47,6 +47,7 @@ class Negatives:
     `sampled_negatives` draws for each step, shared by it, in proportion to a power of popularity. Each counts
     by one over its chance to be among them (Horvitz and Thompson 1952), so that the sum over the sample is on
     average the sum over all: the logQ correction. Sampled losses were clearly worse where both fit.
+    `training.loss` may ask for the one or the other at any size.
 
     An item without an event in the training data is never a negative: nobody could have chosen it, and HR@10
     of new items falls from .037 to .0005 if it is.
@@ -64,7 +65,8 @@ class Negatives:
         self.trained = taken > 0
         self._rows = np.flatnonzero(self.trained)
         self._draws, self._count = draws, settings.sampled_negatives
-        self._all = known_items <= settings.full_softmax_items
+        fits = known_items <= settings.full_softmax_items
+        self._all = {"softmax": True, "sampled_softmax": False}.get(settings.loss, fits)
         shares = taken[self._rows].astype(np.float64) ** settings.sampling_exponent
         shares /= max(shares.sum(), 1.0)
         self._edges = np.cumsum(shares)

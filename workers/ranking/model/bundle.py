@@ -6,6 +6,7 @@
 ├── reranker.safetensors  weights of the re-ranker, where there is one
 ├── evidence.safetensors  what the re-ranker looks up: lists of related items, trends; mapped, not read
 ├── actions.safetensors   heads that foretell actions, where there are any
+├── isolated.safetensors  attention of candidates to the history, where it was trained
 └── manifest.json         SHA-256 of the others, encoder, shape, settings, data, metrics; sealed itself
 """
 
@@ -14,7 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
@@ -38,6 +39,8 @@ ITEMS_FILE: Final = "items.msgpack"
 RERANKER_FILE: Final = "reranker.safetensors"
 EVIDENCE_FILE: Final = "evidence.safetensors"
 ACTIONS_FILE: Final = "actions.safetensors"
+ADDED_FILES: Final = {"isolated": "isolated.safetensors"}
+"""Of the scorers that may add to the model's score."""
 MANIFEST_FILE: Final = "manifest.json"
 
 
@@ -51,6 +54,7 @@ class Bundle:
         items: what it knows by id.
         second: the re-ranker; None where the towers' score is the last word.
         actions: weights of `ActionHeads`; None without heads.
+        added: weights of further scorers, by name (`ADDED_FILES`), of those that were trained.
     """
 
     manifest: Manifest
@@ -58,6 +62,7 @@ class Bundle:
     items: KnownItems
     second: SecondStage | None = None
     actions: Mapping[str, Tensor] | None = None
+    added: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -73,10 +78,13 @@ class Bundle:
         created_at: datetime,
         second: SecondStage | None = None,
         actions: Mapping[str, Tensor] | None = None,
+        added: Mapping[str, Mapping[str, Tensor]] | None = None,
     ) -> Self:
         """Return the bundle of a trained model."""
+        added = added or {}
         weights = {name: tensor.detach().clone() for name, tensor in towers.state_dict().items()}
-        files = {name: _sha256(content) for name, content in _contents(weights, items, second, actions).items()}
+        contents = _contents(weights, items, second, actions, added)
+        files = {name: _sha256(content) for name, content in contents.items()}
         manifest = seal(
             encoder_id=encoder_id,
             shape=towers.shape,
@@ -88,7 +96,7 @@ class Bundle:
             metrics=metrics,
             created_at=created_at,
         )
-        return cls(manifest, weights, items, second, actions)
+        return cls(manifest, weights, items, second, actions, added)
 
     @property
     def version(self) -> str:
@@ -107,7 +115,7 @@ class Bundle:
         Raises:
             DataError: `directory` holds something else already, or cannot be written.
         """
-        contents = _contents(self.weights, self.items, self.second, self.actions)
+        contents = _contents(self.weights, self.items, self.second, self.actions, self.added)
         contents[MANIFEST_FILE] = self.manifest.to_json()
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +174,7 @@ class Bundle:
                 RETRAIN,
             )
         names = [WEIGHTS_FILE, ITEMS_FILE, *((RERANKER_FILE, EVIDENCE_FILE) if manifest.features else ())]
-        names += [ACTIONS_FILE] if ACTIONS_FILE in manifest.files else []
+        names += [name for name in (ACTIONS_FILE, *ADDED_FILES.values()) if name in manifest.files]
         for name in names:
             if _sha256_of(directory / name) != manifest.files.get(name):
                 raise DataError(f"{directory / name} is damaged: its SHA-256 is not the manifest's.", RETRAIN)
@@ -176,7 +184,10 @@ class Bundle:
             tensors = _map(directory / EVIDENCE_FILE)
             second = SecondStage.of_tensors(read_tensors(_read(directory / RERANKER_FILE)), tensors)
         actions = read_tensors(_read(directory / ACTIONS_FILE)) if ACTIONS_FILE in names else None
-        return cls(manifest, weights, catalogue.unpack(items), second, actions)
+        added = {
+            name: read_tensors(_read(directory / file)) for name, file in ADDED_FILES.items() if file in names
+        }
+        return cls(manifest, weights, catalogue.unpack(items), second, actions, added)
 
 
 def _contents(
@@ -184,6 +195,7 @@ def _contents(
     items: KnownItems,
     second: SecondStage | None,
     actions: Mapping[str, Tensor] | None,
+    added: Mapping[str, Mapping[str, Tensor]],
 ) -> dict[str, bytes]:
     contents = {WEIGHTS_FILE: write_tensors(dict(weights)), ITEMS_FILE: catalogue.pack(items)}
     if second is not None:
@@ -191,6 +203,8 @@ def _contents(
         contents[EVIDENCE_FILE] = write_tensors(second.tensors())
     if actions is not None:
         contents[ACTIONS_FILE] = write_tensors(dict(actions))
+    for name, tensors in added.items():
+        contents[ADDED_FILES[name]] = write_tensors(dict(tensors))
     return contents
 
 

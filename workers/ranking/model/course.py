@@ -14,9 +14,9 @@ class Epoch(NamedTuple):
     """How training stands after a pass over the data.
 
     Attributes:
-        stage: `towers` or `finish`.
-        number: of this epoch, from 1 and over both stages.
-        most: epochs at most, both stages.
+        stage: `towers`, `finish`, or the name of a further scorer.
+        number: of this epoch, from 1 and over all stages.
+        most: epochs at most, all stages.
         loss: mean of the epoch, nats.
         ndcg: validation NDCG@10 of the averaged weights, or None where this epoch was not measured.
     """

@@ -17,6 +17,7 @@ from workers.ranking.evaluation.metrics import Ranks, hit_rate_at, ndcg_at
 from workers.ranking.model.batch import Batch, Negatives, make_batch
 from workers.ranking.model.catalogue import count_items
 from workers.ranking.model.checkpoint import Checkpoints
+from workers.ranking.model.chosen_features import read_mask
 from workers.ranking.model.course import Epoch, Plan, run_course
 from workers.ranking.model.evidence import Counted
 from workers.ranking.model.features import unit_texts
@@ -102,7 +103,7 @@ def fit(
         "towers",
         learner,
         Plan(settings.epochs, settings.evaluate_every if validation else 0, settings.patience),
-        epoch=lambda: data.epoch(learner, lambda batch, said: next_item_loss(said.logits, batch)),
+        epoch=lambda: data.epoch(learner, lambda batch, said: next_item_loss(said.logits, batch, settings.loss)),
         measure=lambda: ndcg_at(CUT_OFF, ranks()),
         report=lambda number, loss, ndcg: progress(Epoch("towers", number, most, loss, ndcg)),
         draws=[draws, towers.draws],
@@ -149,9 +150,10 @@ def _finish(
     if counted is not None:
         for module in (stages, learner.average):
             module.reranker.scale_to(_sample_of(stages, data, counted, settings))
+            module.reranker.feature_scale.mul_(read_mask(settings))
 
     def loss(batch: Batch, said: Forward) -> Tensor:
-        total = next_item_loss(said.logits, batch)
+        total = next_item_loss(said.logits, batch, settings.loss)
         if counted is not None:
             second = rerank_loss(
                 stages,

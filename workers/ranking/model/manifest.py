@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -55,7 +56,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rating_high: float
     files: dict[str, str]
     features: tuple[str, ...]
-    settings: dict[str, str | int | float | bool | None]
+    settings: dict[str, Any]
     data: DataFacts
     metrics: dict[str, float]
     created_at: datetime
@@ -103,7 +104,7 @@ def seal(
         rating_high=rating_scale.high,
         files=files,
         features=features,
-        settings=settings.model_dump(exclude=set(NOT_LEARNED)),
+        settings=settings.model_dump(mode="json", exclude=set(NOT_LEARNED)),
         data=data,
         metrics={},
         created_at=datetime.min,

@@ -1,4 +1,4 @@
-"""What a training step minimises: the cross entropy of the next item among all that the user had not seen."""
+"""What a training step minimises: how surprised the towers are by the next item among all not seen before."""
 
 from typing import Final, NamedTuple
 
@@ -58,13 +58,22 @@ def forward(
     return Forward(vectors.float(), logits.float().masked_fill(masked, MASKED))
 
 
-def next_item_loss(logits: Tensor, batch: Batch) -> Tensor:
+def next_item_loss(logits: Tensor, batch: Batch, loss: str = "softmax") -> Tensor:
     """Return the mean loss of the batch's targets, a scalar in nats.
 
     A negative that was drawn stands for all that were not: it counts by one over its chance to be drawn. The
     target is always there and counts once. (`forward` leaves this to the loss: its scores go on to the
     second stage, which must see what serving sees.)
+
+    Args:
+        loss: the setting `training.loss`: the cross entropy of the next item, or, with `bce`, the sum of those of
+            a yes or no for every item.
     """
+    if loss == "bce":
+        own = logits.gather(1, batch.targets[:, None])
+        others = functional.softplus(logits) * torch.exp(-batch.log_inclusion)
+        others = others.scatter(1, batch.targets[:, None], functional.softplus(-own))
+        return others.sum(1).mean()
     if batch.log_inclusion.any():
         own = logits.gather(1, batch.targets[:, None])
         logits = (logits - batch.log_inclusion).scatter(1, batch.targets[:, None], own)

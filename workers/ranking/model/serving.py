@@ -5,13 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import ValidationError
 
 from streams.errors import DataError
+from streams.settings.scorers import IsolatedTraining
 from streams.settings.state import RatingScale
 from workers.ranking.model.actions import ActionHeads
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.features import Evidence, unit_texts
 from workers.ranking.model.histories import HistoryBatch
+from workers.ranking.model.isolated import IsolatedAttention, isolated_of
 from workers.ranking.model.manifest import RETRAIN
 from workers.ranking.model.second_stage import Rescorer
 from workers.ranking.model.signals import Integers
@@ -27,6 +30,7 @@ class Model:
     Attributes:
         rescorer: the second stage; None where the towers' score is the last word.
         actions: heads that foretell what is done with an item; None without any.
+        isolated: attention of candidates to the history; None where it was not trained.
 
     Raises:
         DataError: the bundle's weights do not fit its shape or this version of Headrace.
@@ -38,7 +42,8 @@ class Model:
             self._towers = TwoTowers.holding(bundle.weights, manifest.tower_shape)
             self.rescorer = Rescorer(bundle.second) if bundle.second is not None else None
             self.actions = ActionHeads.of(bundle.actions) if bundle.actions is not None else None
-        except RuntimeError:
+            self.isolated = _isolated(bundle)
+        except (RuntimeError, KeyError, ValidationError):
             raise DataError(
                 f"The weights of the model {bundle.version} do not fit this version of Headrace.", RETRAIN
             ) from None
@@ -157,3 +162,11 @@ class Model:
         newest = states[torch.arange(count), (lengths - 1).clamp(min=0)]
         users: Vectors = (newest * (lengths > 0)[:, None]).numpy()
         return users
+
+
+def _isolated(bundle: Bundle) -> IsolatedAttention | None:
+    if (weights := bundle.added.get("isolated")) is None:
+        return None
+    shape = bundle.manifest.tower_shape
+    settings = IsolatedTraining.model_validate(bundle.manifest.settings["isolated"])
+    return isolated_of(weights, shape.width, shape.history_length, settings)

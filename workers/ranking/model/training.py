@@ -16,9 +16,11 @@ from streams.errors import DataError
 from streams.settings.state import StateSettings
 from streams.settings.training import NOT_LEARNED, TrainingSettings
 from workers.ranking.model.action_training import teach_actions
+from workers.ranking.model.adding import add_scorers
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import count_items
 from workers.ranking.model.checkpoint import Checkpoints
+from workers.ranking.model.chosen_features import check_features
 from workers.ranking.model.course import Epoch
 from workers.ranking.model.fitting import Fitted, fit
 from workers.ranking.model.manifest import DataFacts
@@ -58,8 +60,8 @@ def train(
     First the towers: the newest `settings.validation_share` of the time line is held out, this stage stops
     when NDCG@10 there has not risen for `settings.patience` measurements, and the averaged weights that did
     best go on. Then, for `settings.finish_epochs`, the towers and the re-ranker learn from everything. Last come
-    the action heads, which change nothing of the rest. On one machine equal arguments give bundles of equal
-    version, as long as torch runs as many threads.
+    the action heads and the further scorers that `settings.stages` names, which change nothing of the rest. On one
+    machine equal arguments give bundles of equal version, as long as torch runs as many threads.
 
     Args:
         items: the catalogue; items without events help to centre the text vectors only.
@@ -75,7 +77,9 @@ def train(
 
     Raises:
         DataError: too few usable events.
+        SettingError: `training.features` names what is not there.
     """
+    check_features(settings)
     sequences, ignored = read_events(interactions, items.item_ids, state.rating_scale)
     return train_on(
         sequences,
@@ -109,7 +113,9 @@ def train_on(
 
     Raises:
         DataError: too few events.
+        SettingError: as `train`.
     """
+    check_features(settings)
     ignored = ignored or {}
     times_ms = sequences.events.times_ms
     if len(times_ms) < LEAST_EVENTS:
@@ -136,9 +142,9 @@ def train_on(
     )
 
     known_texts = text_vectors[torch.from_numpy(known)]
-    taught = teach_actions(
-        fitted.towers, _vectors(fitted.towers, known_texts), sequences, fitted.counted, settings
-    )
+    vectors = _vectors(fitted.towers, known_texts)
+    taught = teach_actions(fitted.towers, vectors, sequences, fitted.counted, settings)
+    added, of_added = add_scorers(fitted, vectors, sequences, settings, progress=progress, checkpoints=kept)
     newest_ms = int(times_ms.max())
     bundle = Bundle.of(
         fitted.towers,
@@ -154,10 +160,11 @@ def train_on(
             ignored=ignored,
             sha256=sequences.sha256(),
         ),
-        metrics=fitted.metrics | taught.metrics,
+        metrics=fitted.metrics | taught.metrics | of_added,
         created_at=from_ms(int(clock() * 1_000)),
         second=_second(fitted),
         actions=None if taught.heads is None else _weights(taught.heads),
+        added=added,
     )
     kept.clear()
     return bundle
