@@ -48,6 +48,7 @@ def train_and_announce(
             settings.training,
             settings.state,
             encoder,
+            index=settings.index,
             progress=report,
             checkpoints=bundles_directory(settings) / name / "unfinished",
         )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from index.inverted_lists import InvertedLists
 from streams.errors import DataError
 from streams.settings.state import RatingScale
 from streams.settings.training import TrainingSettings
@@ -30,8 +31,13 @@ FILES = (
     "items.msgpack",
     "reranker.safetensors",
     "evidence.safetensors",
+    "lists.safetensors",
     "manifest.json",
 )
+
+
+ROWS = np.random.default_rng(0).standard_normal((2_000, 8)).astype(np.float32)
+LISTS = InvertedLists.built(ROWS, 0.9).trained
 
 
 def second_stage() -> SecondStage:
@@ -61,6 +67,7 @@ def make_bundle(seed: int = 0, day: int = 1) -> Bundle:
         metrics={"validation_ndcg_at_10": 0.25},
         created_at=datetime(2026, 1, day, tzinfo=UTC),
         second=second_stage(),
+        lists=LISTS,
     )
 
 
@@ -80,6 +87,10 @@ def test_loaded_bundle_is_the_saved_one(directory: Path) -> None:
     assert loaded.second is not None
     for name, tensor in second_stage().tensors().items():
         assert torch.equal(loaded.second.tensors()[name], tensor)
+    lists = Model(loaded).lists
+    assert lists is not None
+    assert (lists.rows, lists.probes) == (LISTS.rows, LISTS.probes)
+    assert InvertedLists.built(ROWS, 0.9, lists).trained is lists
     assert Model(loaded).rescorer is not None
     assert Model(loaded).rating_scale == RatingScale(low=0, high=10)
 

@@ -62,7 +62,9 @@ class Generation:
         for start in range(0, count, _CHUNK):  # a million text vectors at once would be there twice
             self._fill(np.arange(start, min(start + _CHUNK, count)))
         rows = np.flatnonzero(catalogue.available[:count])
-        self.index = LiveIndex.built(rows, self.item_matrix[rows], settings.index, at_once=True)
+        self.index = LiveIndex.built(
+            rows, self.item_matrix[rows], settings.index, at_once=True, trained=model.lists
+        )
         self.neighbours = NeighbourLists(settings.ranking.neighbours)
         self.texts: TextIndex | None = before.texts if before is not None else _texts(catalogue, settings)
         self.lookalikes = Lookalikes(model.version, model.width, catalogue, settings.index)

@@ -6,6 +6,7 @@
 ├── reranker.safetensors  weights of the re-ranker, where there is one
 ├── evidence.safetensors  what the re-ranker looks up: lists of related items, trends; mapped, not read
 ├── actions.safetensors   heads that foretell actions, where there are any
+├── lists.safetensors     what a large catalogue is searched by, without its items
 ├── isolated.safetensors  attention of candidates to the history, where it was trained
 └── manifest.json         SHA-256 of the others, encoder, shape, settings, data, metrics; sealed itself
 """
@@ -20,11 +21,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
 
+from index.inverted_lists import TrainedLists
 from streams.errors import DataError
 from streams.settings.state import RatingScale
 from streams.settings.training import TrainingSettings
@@ -39,6 +42,7 @@ ITEMS_FILE: Final = "items.msgpack"
 RERANKER_FILE: Final = "reranker.safetensors"
 EVIDENCE_FILE: Final = "evidence.safetensors"
 ACTIONS_FILE: Final = "actions.safetensors"
+LISTS_FILE: Final = "lists.safetensors"
 ADDED_FILES: Final = {"isolated": "isolated.safetensors"}
 """Of the scorers that may add to the model's score."""
 MANIFEST_FILE: Final = "manifest.json"
@@ -54,6 +58,7 @@ class Bundle:
         items: what it knows by id.
         second: the re-ranker; None where the towers' score is the last word.
         actions: weights of `ActionHeads`; None without heads.
+        lists: of the index; None where the catalogue was small enough to be compared one and all.
         added: weights of further scorers, by name (`ADDED_FILES`), of those that were trained.
     """
 
@@ -63,6 +68,7 @@ class Bundle:
     second: SecondStage | None = None
     actions: Mapping[str, Tensor] | None = None
     added: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    lists: TrainedLists | None = None
 
     @classmethod
     def of(
@@ -79,11 +85,12 @@ class Bundle:
         second: SecondStage | None = None,
         actions: Mapping[str, Tensor] | None = None,
         added: Mapping[str, Mapping[str, Tensor]] | None = None,
+        lists: TrainedLists | None = None,
     ) -> Self:
         """Return the bundle of a trained model."""
         added = added or {}
         weights = {name: tensor.detach().clone() for name, tensor in towers.state_dict().items()}
-        contents = _contents(weights, items, second, actions, added)
+        contents = _contents(weights, items, second, actions, added=added, lists=lists)
         files = {name: _sha256(content) for name, content in contents.items()}
         manifest = seal(
             encoder_id=encoder_id,
@@ -96,7 +103,7 @@ class Bundle:
             metrics=metrics,
             created_at=created_at,
         )
-        return cls(manifest, weights, items, second, actions, added)
+        return cls(manifest, weights, items, second, actions, added, lists)
 
     @property
     def version(self) -> str:
@@ -115,7 +122,9 @@ class Bundle:
         Raises:
             DataError: `directory` holds something else already, or cannot be written.
         """
-        contents = _contents(self.weights, self.items, self.second, self.actions, self.added)
+        contents = _contents(
+            self.weights, self.items, self.second, self.actions, added=self.added, lists=self.lists
+        )
         contents[MANIFEST_FILE] = self.manifest.to_json()
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
@@ -174,7 +183,7 @@ class Bundle:
                 RETRAIN,
             )
         names = [WEIGHTS_FILE, ITEMS_FILE, *((RERANKER_FILE, EVIDENCE_FILE) if manifest.features else ())]
-        names += [name for name in (ACTIONS_FILE, *ADDED_FILES.values()) if name in manifest.files]
+        names += [name for name in (ACTIONS_FILE, LISTS_FILE, *ADDED_FILES.values()) if name in manifest.files]
         for name in names:
             if _sha256_of(directory / name) != manifest.files.get(name):
                 raise DataError(f"{directory / name} is damaged: its SHA-256 is not the manifest's.", RETRAIN)
@@ -187,7 +196,11 @@ class Bundle:
         added = {
             name: read_tensors(_read(directory / file)) for name, file in ADDED_FILES.items() if file in names
         }
-        return cls(manifest, weights, catalogue.unpack(items), second, actions, added)
+        lists = None
+        if LISTS_FILE in names:
+            arrays = {name: tensor.numpy() for name, tensor in read_tensors(_read(directory / LISTS_FILE)).items()}
+            lists = TrainedLists.of_arrays(arrays)
+        return cls(manifest, weights, catalogue.unpack(items), second, actions, added, lists)
 
 
 def _contents(
@@ -195,7 +208,9 @@ def _contents(
     items: KnownItems,
     second: SecondStage | None,
     actions: Mapping[str, Tensor] | None,
+    *,
     added: Mapping[str, Mapping[str, Tensor]],
+    lists: TrainedLists | None,
 ) -> dict[str, bytes]:
     contents = {WEIGHTS_FILE: write_tensors(dict(weights)), ITEMS_FILE: catalogue.pack(items)}
     if second is not None:
@@ -203,6 +218,10 @@ def _contents(
         contents[EVIDENCE_FILE] = write_tensors(second.tensors())
     if actions is not None:
         contents[ACTIONS_FILE] = write_tensors(dict(actions))
+    if lists is not None:
+        contents[LISTS_FILE] = write_tensors(
+            {name: torch.from_numpy(held) for name, held in lists.arrays().items()}
+        )
     for name, tensors in added.items():
         contents[ADDED_FILES[name]] = write_tensors(dict(tensors))
     return contents

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from pydantic import ValidationError
 
+from index.inverted_lists import TrainedLists
 from streams.errors import DataError
 from streams.settings.scorers import IsolatedTraining
 from streams.settings.state import RatingScale
@@ -55,6 +56,11 @@ class Model:
         )
         self._popularity = np.append(bundle.items.popularity, np.float32(0))
         self._trends = np.concatenate([trends, np.zeros((1, TRENDS))]).astype(np.float32)
+
+    @property
+    def lists(self) -> TrainedLists | None:
+        """Return the lists that an index of many items may be filled into, if there are any."""
+        return self._bundle.lists
 
     @property
     def version(self) -> str:

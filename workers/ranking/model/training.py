@@ -13,6 +13,7 @@ from torch import nn
 from streams.clock import Clock, from_ms, wall_seconds
 from streams.contracts import Event
 from streams.errors import DataError
+from streams.settings.ranking import IndexSettings
 from streams.settings.state import StateSettings
 from streams.settings.training import NOT_LEARNED, TrainingSettings
 from workers.ranking.model.action_training import teach_actions
@@ -23,13 +24,13 @@ from workers.ranking.model.checkpoint import Checkpoints
 from workers.ranking.model.chosen_features import check_features
 from workers.ranking.model.course import Epoch
 from workers.ranking.model.fitting import Fitted, fit
+from workers.ranking.model.item_lists import lists_of, projected
 from workers.ranking.model.manifest import DataFacts
 from workers.ranking.model.second_stage import SecondStage
 from workers.ranking.model.sequences import Sequences, read_events
 from workers.ranking.model.towers import Shape, TwoTowers
 
 LEAST_EVENTS: Final = 100
-_AT_ONCE: Final = 65_536
 
 
 class ItemTexts(NamedTuple):
@@ -51,6 +52,7 @@ def train(
     state: StateSettings,
     encoder_id: str,
     *,
+    index: IndexSettings | None = None,
     progress: Callable[[Epoch], None] = lambda _: None,
     checkpoints: Path | None = None,
     clock: Clock = wall_seconds,
@@ -70,6 +72,7 @@ def train(
         settings: sizes, duration, seed.
         state: `history_length` and `rating_scale`, which serving must share.
         encoder_id: of the encoder that made the text vectors.
+        index: how workers search; where they search by lists, those are trained too. None trains none.
         progress: called after every epoch.
         checkpoints: a directory; training that was killed goes on from the last epoch in it, if data, items
             and settings are the same, and gives the bundle that it would have given. None keeps nothing.
@@ -87,6 +90,7 @@ def train(
         settings,
         state,
         encoder_id,
+        index=index,
         ignored=ignored,
         progress=progress,
         checkpoints=checkpoints,
@@ -101,6 +105,7 @@ def train_on(
     state: StateSettings,
     encoder_id: str,
     *,
+    index: IndexSettings | None = None,
     ignored: dict[str, int] | None = None,
     progress: Callable[[Epoch], None] = lambda _: None,
     checkpoints: Path | None = None,
@@ -142,7 +147,7 @@ def train_on(
     )
 
     known_texts = text_vectors[torch.from_numpy(known)]
-    vectors = _vectors(fitted.towers, known_texts)
+    vectors = projected(fitted.towers, known_texts, torch.arange(len(known)) + 1)
     taught = teach_actions(fitted.towers, vectors, sequences, fitted.counted, settings)
     added, of_added = add_scorers(fitted, vectors, sequences, settings, progress=progress, checkpoints=kept)
     newest_ms = int(times_ms.max())
@@ -165,6 +170,7 @@ def train_on(
         second=_second(fitted),
         actions=None if taught.heads is None else _weights(taught.heads),
         added=added,
+        lists=lists_of(fitted.towers, text_vectors, known, index),
     )
     kept.clear()
     return bundle
@@ -183,17 +189,6 @@ def _kept(
     facts = (sequences.sha256(), settings.model_dump_json(exclude=set(NOT_LEARNED)), repr(shape))
     digest = hashlib.sha256("\n".join(facts).encode() + text_vectors.numpy().tobytes())
     return Checkpoints(directory / digest.hexdigest()[:12])
-
-
-@torch.inference_mode()
-def _vectors(towers: TwoTowers, text_vectors: torch.Tensor) -> torch.Tensor:
-    return torch.cat(
-        [
-            towers.eval().item(text_vectors[first : first + _AT_ONCE], torch.arange(first, last) + 1)
-            for first in range(0, len(text_vectors), _AT_ONCE)
-            for last in (min(first + _AT_ONCE, len(text_vectors)),)
-        ]
-    )
 
 
 def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
