@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import torch
 
 from streams.clock import from_ms
 from streams.codec import SCHEMA_VERSION, encode_json, encode_msgpack
@@ -23,6 +24,7 @@ from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import count_items
 from workers.ranking.model.evidence import list_length
 from workers.ranking.model.features import Evidence
+from workers.ranking.model.item_lists import lists_of
 from workers.ranking.model.manifest import DataFacts
 from workers.ranking.model.neighbours import Neighbours
 from workers.ranking.model.reranker import Reranker
@@ -174,8 +176,10 @@ def _bundle(items: int) -> Bundle:
         for _ in range(2)
     )
     weights = Reranker(defaults.width, defaults.reranker_hidden).state_dict()
+    towers = TwoTowers(Shape(DIMENSION, items, defaults.width, defaults.layers, defaults.heads, 50), seed=0)
+    texts = np.stack([np.frombuffer(vector, "<f4") for _, vector in _units(items, 0)])
     return Bundle.of(
-        TwoTowers(Shape(DIMENSION, items, defaults.width, defaults.layers, defaults.heads, 50), seed=0),
+        towers,
         count_items([item_id(number) for number in range(items)], np.arange(items), np.zeros(items, np.int64), 0),
         encoder_id=ENCODER,
         rating_scale=RatingScale(),
@@ -183,5 +187,6 @@ def _bundle(items: int) -> Bundle:
         data=DataFacts(first_event_ms=0, last_event_ms=0, interactions=items, users=1, ignored={}, sha256=""),
         metrics={},
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        lists=lists_of(towers, torch.from_numpy(texts), np.arange(items), Settings().index),
         second=SecondStage(weights, Evidence(ease, covisited), draws.random((items, TRENDS), np.float32)),
     )

@@ -58,7 +58,10 @@ class FileTopic:
 
 
 def start(folder: Path) -> dict[str, float]:
-    """Return seconds and bytes of the start, and what came of it."""
+    """Return seconds and bytes of the start, and what came of it.
+
+    Ready is when the first slates were made; settled, when the indexes have the lists they are searched by.
+    """
     threadpool_limits(1, user_api="blas")
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
@@ -85,8 +88,13 @@ def start(folder: Path) -> dict[str, float]:
     outputs = list(transform.handle(taken))  # type: ignore[arg-type]
     transform.kept({})
     ready, ready_cpu = time.monotonic() - before, time.process_time() - cpu_before
-    generation = world.generation
+    generation, ready_bytes = world.generation, _status("VmRSS")
+    world.close()  # waits for the lists
+    if generation.texts is not None:
+        generation.texts.close()
     return {
+        "ready_bytes": ready_bytes,
+        "settled_cpu_seconds": time.process_time() - cpu_before,
         "world_seconds": world_seconds,
         "ready_seconds": ready,
         "ready_cpu_seconds": ready_cpu,
