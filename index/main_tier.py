@@ -44,17 +44,16 @@ class MainTier:
     """
 
     def __init__(self, keys: Keys, structure: Structure, trained: TrainedLists | None = None) -> None:
-        """Take row i of `structure` as the vector of `keys[i]`; keys are distinct."""
+        """Take row i of `structure` as the vector of `keys[i]`; keys are distinct and ascend."""
         self.trained = trained
         self._keys = keys
         self._structure = structure
-        self._order = np.argsort(keys, kind="stable")
-        self._sorted = keys[self._order]
         self._tombstones = Tombstones(len(keys))
 
     @classmethod
     def exact(cls, keys: Keys, vectors: Vectors, trained: TrainedLists | None = None) -> "MainTier":
         """Lay out rows to be compared one and all, however many: there at once."""
+        keys, vectors = _ascending(keys, vectors)
         return cls(keys, ExactRows(vectors), trained)
 
     @classmethod
@@ -70,6 +69,7 @@ class MainTier:
         """
         if len(keys) <= most_exact(settings):
             return cls.exact(keys, vectors, trained)
+        keys, vectors = _ascending(keys, vectors)
         lists = InvertedLists.built(vectors, settings.recall_target, trained)
         return cls(keys, lists, lists.trained)
 
@@ -128,5 +128,12 @@ class MainTier:
         """Return the row of each key, dead ones too; -1 for none."""
         if not self.count:
             return np.full(len(keys), -1, dtype=np.int64)
-        place = np.minimum(np.searchsorted(self._sorted, keys), self.count - 1)
-        return np.where(self._sorted[place] == keys, self._order[place], -1)
+        rows = np.minimum(np.searchsorted(self._keys, keys), self.count - 1)
+        return np.where(self._keys[rows] == keys, rows, -1)
+
+
+def _ascending(keys: Keys, vectors: Vectors) -> tuple[Keys, Vectors]:
+    if (keys[1:] > keys[:-1]).all():  # as rows of a catalogue do: then a million keys cost no copy of the vectors
+        return keys, vectors
+    order = np.argsort(keys, kind="stable")
+    return keys[order], vectors[order]

@@ -131,13 +131,13 @@ def slates(*rows: Sequence[int], known: bool = True) -> list[Slate]:
 def test_repetition_compares_with_the_slate_that_stood_before() -> None:
     names = ("slate_items_total", "compared_items_total", "repeated_items_total")
     before = [sample(name) for name in names]
-    watch_quality(slates([1, 2, 3], [4, 5]), [("a", "b"), ()], [("b", "c", "d"), ("a", "b")])
+    watch_quality(slates([1, 2, 3], [4, 5]), [(1, 2), ()], [(2, 3, 4), (1, 2)])
     assert [sample(name) - old for name, old in zip(names, before, strict=True)] == [5, 3, 1]
 
 
 def test_a_slate_without_a_known_user_is_a_fallback() -> None:
     before = sample("fallbacks_total", reason="no_history")
-    watch_quality(slates([1]) + slates([1], [1], known=False), [()] * 3, [("a",)] * 3)
+    watch_quality(slates([1]) + slates([1], [1], known=False), [()] * 3, [(1,)] * 3)
     assert sample("fallbacks_total", reason="no_history") - before == 2
 
 

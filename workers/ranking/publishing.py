@@ -1,13 +1,14 @@
 """From the slates of a batch to the records that publish them; what stands already may be held back."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from streams.clock import from_ms
 from streams.contracts import Output, Recommendation
 from streams.settings import Settings
 from workers.ranking import metrics
 from workers.ranking.candidates import Slate
+from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
 from workers.ranking.messages import recommendation, rules_version, slate_record, vector_record
 from workers.ranking.standing import UNSTAMPED, Stamp, StandingSlates
@@ -20,14 +21,14 @@ class Published(NamedTuple):
     Attributes:
         records: to be written.
         places: whose slates are among them.
-        before: items of the slate that stood before, one a slate, () where none did.
-        after: items that stand from now on.
+        before: rows of the slate that stood before, one a slate, () where none did.
+        after: rows that stand from now on.
     """
 
     records: list[Output]
     places: frozenset[Place]
-    before: list[tuple[str, ...]]
-    after: list[tuple[str, ...]]
+    before: list[tuple[int, ...]]
+    after: list[tuple[int, ...]]
 
 
 class Publishing:
@@ -37,8 +38,9 @@ class Publishing:
         standing: is brought up to date, as part of the open batch.
     """
 
-    def __init__(self, settings: Settings, standing: StandingSlates) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, standing: StandingSlates) -> None:
         self._settings = settings
+        self._catalogue = catalogue
         self._standing = standing
         self._rules = rules_version(settings.ranking)
         self._only_changed = settings.ranking.publish == "changed"
@@ -57,7 +59,7 @@ class Publishing:
         made = Published([], frozenset(), [], [])
         published = []
         for place, slate in zip(places, slates, strict=True):
-            items = tuple(generation.catalogue[row].item_id for row in slate.rows.tolist())
+            items = tuple(slate.rows.tolist())
             made.before.append(before := self._standing.get(*place))
             made.after.append(items)
             if self._only_changed and items == before and self._stands(place, stamp):
@@ -79,23 +81,29 @@ class Publishing:
                 made.records.append(vector)
         return made._replace(places=frozenset(published))
 
-    def stand(self, place: Place, message: Recommendation | None, model_version: str) -> bool:
+    def stand(
+        self, place: Place, message: Recommendation | None, model_version: str
+    ) -> Literal["item", "model"] | None:
         """Note what was published before, as no part of a batch.
 
         Args:
             model_version: of the model that serves.
 
         Returns:
-            Whether that model, under the rules in force, would have made it.
+            What the slate lacks: an item, which was deleted while no worker looked and compacted away since; or
+            that model, under the rules in force. None: it is as this worker would have made it.
         """
         if message is None:
             self._standing.load(*place, ())
-            return True
+            return None
         made_by = self._made_by(message.model_version, message.rules_version)
         made_ms = int(message.generated_at.timestamp() * 1000)
         stamp = Stamp(made_by, made_ms) if self._only_changed else UNSTAMPED
-        self._standing.load(*place, [item.item_id for item in message.items], stamp)
-        return made_by == self._made_by(model_version, self._rules)
+        rows = self._catalogue.rows(item.item_id for item in message.items).tolist()
+        self._standing.load(*place, rows, stamp)
+        if len(rows) < len(message.items):
+            return "item"
+        return None if made_by == self._made_by(model_version, self._rules) else "model"
 
     def _stands(self, place: Place, stamp: Stamp) -> bool:
         made_by, made_ms = self._standing.stamp(*place)

@@ -64,7 +64,7 @@ class RankingTransform:
             self.sources = (USER_STATE,)
         self._states = MemoryStore()
         self._standing = StandingSlates()
-        self._publishing = Publishing(settings, self._standing)
+        self._publishing = Publishing(settings, world.catalogue, self._standing)
         self._expiries = Expiries(world.catalogue)
         self._waiting = Waiting(settings.ranking.standing_per_second, monotonic)
         self._active: frozenset[int] = frozenset()
@@ -151,11 +151,7 @@ class RankingTransform:
     def restored(self, partitions: Sequence[int]) -> None:
         """Let slates that the catalogue has overtaken wait to be made again."""
         self._active |= set(partitions)
-        catalogue, items = self._world.catalogue, self._standing.items()
-        self._withdraw(catalogue.rows(items).tolist(), int(self._clock() * 1000))
-        for item_id in items:
-            if catalogue.row(item_id) is None:  # deleted while no worker looked, and compacted away since
-                self._waiting.lost_an_item(self._standing.holders(item_id))
+        self._withdraw(self._standing.rows(), int(self._clock() * 1000))
 
     def revoked(self, partitions: Sequence[int]) -> None:
         """Forget states and slates of these partitions."""
@@ -174,8 +170,7 @@ class RankingTransform:
             return
         changed = np.asarray(rows, np.int64)
         for row in changed[~self._world.catalogue.showable(changed, now_ms)].tolist():
-            item_id = self._world.catalogue[row].item_id
-            self._waiting.lost_an_item(self._standing.holders(item_id))
+            self._waiting.lost_an_item(self._standing.holders(row))
 
     def _answers(self, asked: Sequence[tuple[Record, RankingQuery]]) -> Iterator[Output]:
         generation, pipeline = self._ready()
@@ -220,5 +215,10 @@ class RankingTransform:
         place, message = (partition, key), None if value is None else decode_recommendation(value)
         generation = self._world.generation
         self._waiting.take(place)  # what waits is the newest slate only
-        if generation is not None and not self._publishing.stand(place, message, generation.model.version):
+        if generation is None:
+            return
+        lacking = self._publishing.stand(place, message, generation.model.version)
+        if lacking == "item":
+            self._waiting.lost_an_item([place])
+        elif lacking == "model":
             self._waiting.older_model([place])

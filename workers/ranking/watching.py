@@ -93,14 +93,14 @@ class CoverageWatch:
 
 
 def watch_quality(
-    slates: Sequence[Slate], before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]
+    slates: Sequence[Slate], before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]
 ) -> None:
     """Count repetition and fallbacks.
 
     Args:
         slates: of one batch.
-        before: items of the slate that stood before each of them, () where none did.
-        after: items of each of them.
+        before: rows of the slate that stood before each of them, () where none did.
+        after: rows of each of them.
     """
     compared = repeated = 0
     for old, new in zip(before, after, strict=True):
