@@ -67,8 +67,7 @@ class Catalogue:
 
     def rows(self, item_ids: Iterable[str]) -> Rows:
         """Return the rows, int64 (m,), of those of `item_ids` that are known, in their order."""
-        found = (self._rows.get(item_id) for item_id in item_ids)
-        return np.fromiter((row for row in found if row is not None), np.int64)
+        return np.array([row for row in map(self._rows.get, item_ids) if row is not None], np.int64)
 
     def put(self, item: ItemVector) -> int:
         """Insert or overwrite an item and return its row.

@@ -30,8 +30,7 @@ class Lookalikes:
         self._catalogue = catalogue
         self._settings = settings
         self._index: LiveIndex | None = None
-        self._held: list[tuple[Rows, Vectors]] = []
-        self._forgotten: list[int] = []
+        self._unindexed: Vectors = np.zeros((0, width), np.float32)  # by key, until `complete`
         self._keys: dict[str, int] = {}
         self._liked = RowLists()
         self._next = 0
@@ -50,8 +49,11 @@ class Lookalikes:
         for key, found in zip(keys.tolist(), fits, strict=True):
             self._liked.put(key, self._catalogue.rows(found.liked).tolist())
         if self._index is None:
-            self._forgotten += gone
-            self._held.append((keys, vectors))
+            missing = self._next - len(self._unindexed)
+            if missing > 0:  # doubled: one large block goes back to the system whole, which many small ones do not
+                more = max(missing, len(self._unindexed))
+                self._unindexed = np.pad(self._unindexed, ((0, more), (0, 0)))
+            self._unindexed[keys] = vectors
         else:
             self._index.remove(gone)
             self._index.upsert(keys, vectors)
@@ -59,11 +61,9 @@ class Lookalikes:
     def complete(self) -> None:
         """Index what was applied; from now on each `apply` is found at once."""
         if self._index is None:
-            nobody = (np.zeros(0, np.int64), np.zeros((0, self._width), np.float32))
-            keys, vectors = (np.concatenate(parts) for parts in zip(nobody, *self._held, strict=True))
-            self._held.clear()
+            keys = np.sort(np.fromiter(self._keys.values(), np.int64, len(self._keys)))
+            vectors, self._unindexed = self._unindexed[keys], self._unindexed[:0].copy()
             self._index = LiveIndex.built(keys, vectors, self._settings, name="users", at_once=True)
-            self._index.remove(self._forgotten)  # a user who came back has another key
 
     def liked_by_like(self, user_ids: Sequence[str], vectors: Vectors, users: int) -> list[Rows]:
         """Return, for each user, the rows that the `users` users nearest to them liked, int64.
