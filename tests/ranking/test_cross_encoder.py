@@ -238,6 +238,19 @@ def test_without_time_it_is_what_is_left_out_first(tiny: Path) -> None:
     assert [slate.rows.tolist() for slate in slates] == [slate.rows.tolist() for slate in plain]
 
 
+def test_what_it_takes_is_known_before_the_first_batch(tiny: Path) -> None:
+    pipeline = served(tiny, "cross_encoder", deadline_seconds=60.0)
+    cross = pipeline._generation.model.cross
+    assert cross is not None
+    assert 0 < cross.slate_seconds == pipeline._stages.deadline._scoring_seconds[Level.FULL]
+    cross.slate_seconds = 1_000.0
+    settings = Settings(ranking=pipeline._settings)
+    slow = Stages(settings)
+    again = Pipeline(pipeline._generation, settings, slow)
+    assert {slate.degraded for slate in again.recommend(STATES, NOW_MS)} == {"model"}
+    assert slow.deadline._scoring_seconds[Level.FULL] < 1_000.0, "it is tried again some day"
+
+
 def test_the_bundle_holds_adapters_alone_and_names_the_model(tiny: Path, tmp_path: Path) -> None:
     saved = cross_bundle(tiny)
     saved.save(tmp_path / "a")

@@ -42,6 +42,11 @@ class Deadline:
         self._started = 0.0
         self._scored_for = 0.0
 
+    def expect(self, level: Level, seconds: float) -> None:
+        """Take it that scoring one slate by `level` takes so long, until it has run."""
+        if not self._scoring_seconds[level]:
+            self._scoring_seconds[level] = seconds
+
     def start(self, slates: int) -> Level:
         """Begin a batch of `slates` and return its level."""
         self._started = self._clock()

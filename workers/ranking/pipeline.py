@@ -80,6 +80,8 @@ class Pipeline:
         self._settings = settings.ranking
         self._stages = stages or Stages(settings)
         self._clock = clock
+        if generation.model.cross is not None:  # the first batch may be large, and its time is known too late
+            self._stages.deadline.expect(Level.FULL, generation.model.cross.slate_seconds)
 
     def recommend(self, states: Sequence[UserState], now_ms: int) -> list[Slate]:
         """Return one slate a state, in order.

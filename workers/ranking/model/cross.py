@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoder.texts import item_text
+from streams.clock import Clock, monotonic_seconds
 from streams.contracts import Item
 from streams.contracts.events import EventType
 from streams.errors import DataError
@@ -82,11 +83,23 @@ class CrossScorer:
         encoder: with the weights that were learned.
         trained: how it was trained; what it reads is made the same way.
         candidates: best ones of a user that it reads.
+
+    Attributes:
+        slate_seconds: what the candidates of one user took when it was tried, with texts as long as they may be.
     """
 
-    def __init__(self, encoder: "CrossEncoder", trained: CrossEncoderTraining, candidates: int) -> None:
+    def __init__(
+        self,
+        encoder: "CrossEncoder",
+        trained: CrossEncoderTraining,
+        candidates: int,
+        clock: Clock = monotonic_seconds,
+    ) -> None:
         self._encoder, self.candidates = encoder, candidates
         self.template, self.history_items = trained.item_template, trained.history_items
+        before = clock()
+        self.added([" ".join(["item"] * trained.max_tokens)] * candidates, ["item"] * candidates)
+        self.slate_seconds = clock() - before
 
     def added(self, pasts: Sequence[str], texts: Sequence[str]) -> Matrix:
         """Return what is added to each score, float32 (m,), at least 0; each pair's depends on itself (to 1e-5).
