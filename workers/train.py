@@ -17,7 +17,7 @@ from streams.settings import Settings
 from streams.topics import MODELS, item_vectors
 from workers.bundles import bundles_directory
 from workers.ranking.model.course import Epoch
-from workers.ranking.model.training import ItemTexts, train
+from workers.ranking.model.training import ItemTexts, check_training, cross_texts, train
 from workers.ranking.registry import announcement
 from workers.tracking import tracked
 
@@ -29,9 +29,10 @@ def train_and_announce(
 
     Raises:
         DataError: the broker holds no item vectors, or there is too little to learn from.
-        SettingError: see `tracked`.
+        SettingError: see `check_training` and `tracked`.
         Transient: the announcement was not delivered.
     """
+    check_training(settings.training)
     torch.set_num_threads(settings.training.threads)
     encoder = encoder_id(settings.encoder)
     name = settings.ranking.model_name
@@ -89,4 +90,4 @@ def item_texts(settings: Settings, encoder: str) -> ItemTexts:
         )
     items = [found[key] for key in sorted(found)]
     vectors = np.stack([np.frombuffer(item.vector, np.dtype("<f4")) for item in items])
-    return ItemTexts(tuple(item.item_id for item in items), vectors)
+    return ItemTexts(tuple(item.item_id for item in items), vectors, cross_texts(items, settings.training))

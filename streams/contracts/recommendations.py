@@ -77,8 +77,8 @@ class Recommendation(
             applied when the slate was made.
         rules_version: names the operator's settings that decide what is in a slate: sources, filters,
             rules, boosts and the like. Equal for equal settings.
-        degraded: absent, or what there was time for instead of the whole model: `vector` (ordered by
-            the learned vector alone) or `popular`.
+        degraded: absent, or what there was time for instead of the whole model: `model` (all but the
+            cross-encoder), `vector` (ordered by the learned vector alone) or `popular`.
     """
 
     recommendation_id: str

@@ -5,6 +5,7 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from streams.settings.scorers import CrossEncoderServing
 from streams.settings.section import Section
 from streams.settings.selection import Boost, Cap, Pin
 
@@ -80,10 +81,12 @@ class RankingSettings(Section):
 
     scorer: str = "model"
     """`model`, or a scorer of an installed package (entry point group `headrace.scorers`)."""
-    added_scorers: tuple[Literal["isolated"], ...] = ()
+    added_scorers: tuple[Literal["isolated", "cross_encoder"], ...] = ()
     """Further scorers that add to the model's score, of those that `training.stages` trained: `isolated`,
-    attention of each candidate to the history. A model without them is refused. None by default: `headrace
-    evaluate` must show first that they are worth their time."""
+    attention of each candidate to the history; `cross_encoder`, a language model that reads both. A model without
+    them is refused. None by default: `headrace evaluate` must show first that they are worth their time."""
+    cross_encoder: CrossEncoderServing = CrossEncoderServing()
+    """How the cross-encoder runs, where `added_scorers` names it; give it a `deadline_seconds` too."""
     action_weights: dict[str, float] = Field(default_factory=dict)
     """What an action is worth beside the 1 that taking an item up is worth: an item's score is
     log(P(taken up) · (1 + sum of weight · P(action | taken up))). Only `dislike` may weigh below 0, above -1;

@@ -4,10 +4,10 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from streams.settings.scorers import IsolatedTraining
+from streams.settings.scorers import CrossEncoderTraining, IsolatedTraining
 from streams.settings.section import Section
 
-STAGES: Final = ("towers", "reranker", "isolated")
+STAGES: Final = ("towers", "reranker", "isolated", "cross_encoder")
 """What may be trained, in this order."""
 NOT_LEARNED: Final = frozenset({"directory", "mlflow_uri"})
 """Settings that change nothing of a model: they are in no manifest."""
@@ -16,9 +16,9 @@ NOT_LEARNED: Final = frozenset({"directory", "mlflow_uri"})
 class TrainingSettings(Section):
     """How `headrace train` fits the two towers, the re-ranker and, where chosen, further scorers."""
 
-    stages: tuple[Literal["towers", "reranker", "isolated"], ...] = ("towers", "reranker")
+    stages: tuple[Literal["towers", "reranker", "isolated", "cross_encoder"], ...] = ("towers", "reranker")
     """What is trained, in this order and from the towers on. `reranker` corrects the score by evidence about the
-    user and each candidate; `isolated` serves where `ranking.added_scorers` names them."""
+    user and each candidate; `isolated` and `cross_encoder` serve where `ranking.added_scorers` names them."""
     loss: Literal["auto", "softmax", "sampled_softmax", "bce"] = "auto"
     """Of the towers. `softmax`: the next item against all known ones; `sampled_softmax`: against a sample,
     corrected for it; `auto`: the first up to `full_softmax_items`, the second beyond; `bce`: a yes or no for every
@@ -81,6 +81,8 @@ class TrainingSettings(Section):
     """Groups of users; each learns from evidence that was counted without it."""
     isolated: IsolatedTraining = IsolatedTraining()
     """Of the stage `isolated`."""
+    cross_encoder: CrossEncoderTraining = CrossEncoderTraining()
+    """Of the stage `cross_encoder`."""
     threads: int = Field(default=1, ge=1)
     """Threads of torch while training; the matrices are small, and waiting threads starve the workers beside."""
     seed: int = 0
@@ -98,7 +100,16 @@ class TrainingSettings(Section):
     @property
     def most_epochs(self) -> int:
         """Return the passes over the data at most, all stages."""
-        return self.epochs + self.finish_epochs + ("isolated" in self.stages) * self.isolated.epochs
+        return self.epochs_before(None)
+
+    def epochs_before(self, stage: Literal["isolated", "cross_encoder"] | None) -> int:
+        """Return the epochs, at most, of what is trained before a further scorer; None counts all."""
+        found = self.epochs + self.finish_epochs
+        for name, section in (("isolated", self.isolated), ("cross_encoder", self.cross_encoder)):
+            if name == stage:
+                break
+            found += section.epochs if name in self.stages else 0
+        return found
 
     @model_validator(mode="after")
     def _stages_in_order(self) -> Self:
@@ -110,8 +121,10 @@ class TrainingSettings(Section):
     def _heads_divide(self) -> Self:
         if self.width % self.heads:
             raise ValueError("heads must divide width")
-        if "isolated" in self.stages and not self.reranker:
-            raise ValueError("the stage isolated adds to the re-ranker's score: stages must hold reranker too")
+        if {"isolated", "cross_encoder"} & set(self.stages) and not self.reranker:
+            raise ValueError(
+                "isolated and cross_encoder add to the re-ranker's score: stages must hold reranker too"
+            )
         if self.reranker and not self.finish_epochs:
             raise ValueError("the re-ranker learns in finish_epochs, which are 0")
         return self

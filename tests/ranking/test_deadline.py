@@ -10,8 +10,9 @@ class Machine:
 
     def __init__(self, seconds: float | None, **cost: float) -> None:
         self.now = 0.0
+        models = (Level.FULL, Level.MODEL) if "model" in cost else (Level.FULL,)
         self.cost = {"full": 0.0, "vector": 0.0, "popular": 0.0} | cost
-        self.deadline = Deadline(seconds, lambda: self.now)
+        self.deadline = Deadline(seconds, lambda: self.now, models)
 
     def batch(self, slates: int = 10, searching: float = 0.0) -> Level:
         level = self.deadline.start(slates)
@@ -60,6 +61,17 @@ def test_a_batch_of_few_slates_still_gets_everything() -> None:
     machine.batch(10)
     assert machine.batch(10) is not Level.FULL
     assert machine.batch(1) is Level.FULL
+
+
+def test_a_slow_scorer_gives_way_to_the_model_without_it_first() -> None:
+    machine = Machine(1.0, full=0.5, model=0.05, vector=0.01)
+    assert machine.batch() is Level.FULL
+    assert machine.batch() is Level.MODEL
+    assert machine.batch(searching=0.06) is Level.VECTOR, "there is no time left for the model either"
+    machine.cost |= {"full": 0.01, "model": 0.01}
+    levels = [machine.batch() for _ in range(200)]
+    assert Level.MODEL in levels
+    assert set(levels[-20:]) == {Level.FULL}
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.1, 10.0])

@@ -21,7 +21,7 @@ from workers.ranking.model.actions import ActionHeads
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import HALF_LIFE_MS, count_items
 from workers.ranking.model.features import Evidence
-from workers.ranking.model.manifest import DataFacts
+from workers.ranking.model.manifest import DataFacts, Origin
 from workers.ranking.model.neighbours import Neighbours
 from workers.ranking.model.reranker import Reranker
 from workers.ranking.model.second_stage import SecondStage
@@ -89,6 +89,7 @@ def bundle(
     second: SecondStage | None = None,
     training: TrainingSettings | None = None,
     added: Mapping[str, Mapping[str, torch.Tensor]] | None = None,
+    base_model: Origin | None = None,
 ) -> Bundle:
     """Return the bundle of that model, trained by these settings, with further scorers."""
     shape = Shape(DIMENSION, known_items=known, width=16, layers=1, heads=2, history_length=8)
@@ -111,6 +112,7 @@ def bundle(
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         second=second,
         added=added,
+        base_model=base_model,
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from streams.settings import Settings
 from streams.settings.scorers import IsolatedTraining
 from streams.settings.state import StateSettings
 from streams.settings.training import TrainingSettings
@@ -14,6 +15,8 @@ from tests.unit.test_evaluation import ITEMS
 from tests.unit.test_evaluation import log as walks
 from tests.unit.test_evaluation import texts as walk_texts
 from tests.unit.test_towers import older, texts
+from workers.datasets import sample
+from workers.evaluate import evaluate_all
 from workers.ranking.evaluation.evaluate import PROTOCOLS, evaluate
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.checkpoint import Checkpoints
@@ -90,6 +93,16 @@ def test_evaluation_measures_it_beside_the_model_without_it() -> None:
     assert low <= high
     assert found["systems"]["isolated"] != found["systems"]["reranked"]
     assert 0 <= found["systems"]["isolated"]["calibration_error"] <= 1
+
+
+def test_fewer_questions_may_be_asked_of_all_systems_alike() -> None:
+    settings = Settings(
+        training=SETTINGS.model_copy(update={"isolated": ISOLATED.model_copy(update={"epochs": 1})})
+    )
+    found = evaluate_all(sample.load(), texts(), settings, names=["prequential"], share=0.1, most_questions=30)
+    result = found["protocols"]["prequential"]
+    assert result["questions"] == 30
+    assert "isolated" in result["systems"]
 
 
 def test_a_pool_holds_the_best_unseen_items_before_the_event() -> None:

@@ -31,6 +31,10 @@ def evaluate(
     share: Annotated[
         float, typer.Option(min=0.01, max=0.9, help="Newest share of the events that is foretold by time.")
     ] = 0.2,
+    questions: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Ask so many questions of each protocol, spread evenly; else all."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="PATH", dir_okay=False, help="Write the JSON there too.")
     ] = None,
@@ -66,7 +70,9 @@ def evaluate(
             done["epochs"] += 1
             advance(done["epochs"])
 
-        found = evaluate_all(data, items, settings, names=names, share=share, progress=count)
+        found = evaluate_all(
+            data, items, settings, names=names, share=share, most_questions=questions, progress=count
+        )
     written = msgspec.json.format(msgspec.json.encode(found), indent=2)
     if output is not None:
         output.write_bytes(written + b"\n")

@@ -18,10 +18,15 @@ _FIRST_CAPACITY = 1_024
 
 
 class Entry(NamedTuple):
-    """What is shown to a person."""
+    """What is shown to a person, and what a cross-encoder reads.
+
+    Attributes:
+        categories: kept only where a cross-encoder serves.
+    """
 
     item_id: str
     title: str
+    categories: tuple[str, ...] = ()
 
 
 class Catalogue:
@@ -38,8 +43,10 @@ class Catalogue:
     """
 
     def __init__(self, settings: RankingSettings | None = None) -> None:
+        settings = settings or RankingSettings()
         self.dimension = 0
-        self.policy = Policy(settings or RankingSettings())
+        self._described = "cross_encoder" in settings.added_scorers
+        self.policy = Policy(settings)
         self.policy.grow(_FIRST_CAPACITY)
         self.text_vectors = np.zeros((_FIRST_CAPACITY, 0), np.float32)
         self.available = np.zeros(_FIRST_CAPACITY, np.bool_)
@@ -85,7 +92,7 @@ class Catalogue:
                 "delete the item vector topic and let the embedding worker fill it again.",
             )
         row = self._rows.setdefault(item.item_id, len(self._entries))
-        entry = Entry(item.item_id, item.title)
+        entry = Entry(item.item_id, item.title, item.categories if self._described else ())
         if row == len(self._entries):
             self._entries.append(entry)
             self._grow()

@@ -7,9 +7,11 @@ Stages are small, and see the whole batch; this file alone measures them, and re
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from typing import Final
 
 import numpy as np
 
+from encoder.places import check_adapters
 from streams.clock import Clock, monotonic_seconds
 from streams.contracts import UserState
 from streams.settings import Settings
@@ -24,11 +26,16 @@ from workers.ranking.hydration import hydrate
 from workers.ranking.laps import Laps
 from workers.ranking.plugins import chosen_filters, chosen_scorer, chosen_sources
 from workers.ranking.reasons import Reasons
-from workers.ranking.scorers import Scorer, by_vector
+from workers.ranking.scorers import Scorer, by_vector, without_cross_encoder
 from workers.ranking.selection import Limit, Wishes, finite, select
 from workers.ranking.sources import Source
 
 _HYDRATE, _UNION = ("hydrate", "states"), ("source", "union")
+_QUICKER: Final[Mapping[Level, Scorer]] = {
+    Level.MODEL: without_cross_encoder,
+    Level.VECTOR: by_vector,
+    Level.POPULAR: by_vector,
+}
 _SELECT, _REASONS = ("select", "best"), ("reasons", "sources")
 
 
@@ -44,7 +51,11 @@ class Stages:
         self.filters = chosen_filters(settings.ranking)
         self.scorer: Scorer = chosen_scorer(settings.ranking)
         self.reasons = Reasons([source.name for source in self.sources])
-        self.deadline = Deadline(settings.ranking.deadline_seconds)
+        slow = "cross_encoder" in settings.ranking.added_scorers
+        if slow:
+            check_adapters()
+        models = (Level.FULL, Level.MODEL) if slow else (Level.FULL,)
+        self.deadline = Deadline(settings.ranking.deadline_seconds, models=models)
 
 
 class Pipeline:
@@ -69,6 +80,8 @@ class Pipeline:
         self._settings = settings.ranking
         self._stages = stages or Stages(settings)
         self._clock = clock
+        if generation.model.cross is not None:  # the first batch may be large, and its time is known too late
+            self._stages.deadline.expect(Level.FULL, generation.model.cross.slate_seconds)
 
     def recommend(self, states: Sequence[UserState], now_ms: int) -> list[Slate]:
         """Return one slate a state, in order.
@@ -123,10 +136,9 @@ class Pipeline:
 
     def _timed_score(self, queries: Sequence[Query], candidates: Candidates, level: Level) -> Scored:
         before = self._clock()
-        full = level is Level.FULL
-        scored = self.score(queries, candidates, None if full else by_vector)
+        scored = self.score(queries, candidates, _QUICKER.get(level))
         self._stages.deadline.scored(level, len(queries), self._clock() - before)
-        self.laps.lap(("score", self._settings.scorer if full else "vector"))
+        self.laps.lap(("score", self._settings.scorer if level in (Level.FULL, Level.MODEL) else "vector"))
         return scored
 
     def _propose(self, source: Source, queries: Sequence[Query], vital_only: bool) -> list[Rows]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from workers.ranking.adding import isolated
+from workers.ranking.adding import cross_encoded, isolated
 from workers.ranking.candidates import Candidates, Query, Scored, Scores
 from workers.ranking.generation import Generation
 from workers.ranking.rescoring import acted, rescored
@@ -32,9 +32,21 @@ def model(queries: Sequence[Query], candidates: Candidates, generation: Generati
     of an action (`like`, `purchase`) is what `ranking.action_weights` makes of the chance of it; one with the name
     of a scorer is what that adds, where `ranking.added_scorers` names it.
     """
+    return _whole(queries, candidates, generation, generation.added_scorers)
+
+
+def without_cross_encoder(queries: Sequence[Query], candidates: Candidates, generation: Generation) -> Scored:
+    """Return the score of the model but for the cross-encoder, for which there is no time."""
+    quick = [name for name in generation.added_scorers if name != "cross_encoder"]
+    return _whole(queries, candidates, generation, quick)
+
+
+def _whole(
+    queries: Sequence[Query], candidates: Candidates, generation: Generation, further: Sequence[str]
+) -> Scored:
     towers = by_vector(queries, candidates, generation)
     weighed = any(generation.action_weights.values())
-    if generation.model.rescorer is None and not weighed and not generation.added_scorers:
+    if generation.model.rescorer is None and not weighed and not further:
         return towers
     known = np.fromiter((query.vector is not None for query in queries), np.bool_, len(queries))
     here = np.flatnonzero(known[candidates.owners])
@@ -43,13 +55,16 @@ def model(queries: Sequence[Query], candidates: Candidates, generation: Generati
     asked = [query for query in queries if query.vector is not None]
     owners, rows = (np.cumsum(known) - 1)[candidates.owners[here]], candidates.rows[here]
     added: dict[str, Scores] = {}
+    before = towers.scores[here]
     if generation.model.rescorer is not None:
-        before = towers.scores[here]
         added["evidence"] = rescored(before, asked, owners, rows, generation) - before
-    if "isolated" in generation.added_scorers:
+    if "isolated" in further:
         added["isolated"] = isolated(asked, owners, rows, generation)
     if weighed:
         added |= acted(asked, owners, rows, generation)
+    if "cross_encoder" in further:  # the last: it reads those that are best by all the rest
+        so_far: Scores = np.sum([before, *added.values()], axis=0)
+        added["cross_encoder"] = cross_encoded(so_far, asked, owners, rows, generation)
     scores, parts = towers.scores, dict(towers.parts)
     for name, values in added.items():
         parts[name] = np.zeros(len(candidates.rows), np.float32)

@@ -5,7 +5,7 @@ import structlog
 from streams.clock import wall_seconds
 from streams.codec import decode_item_trend, decode_item_vector, decode_user_vector
 from streams.contracts import ModelVersion, UserVector
-from streams.errors import DataError
+from streams.errors import DataError, SettingError
 from streams.reading import WholeTopic
 from streams.settings import Settings
 from streams.topics import ITEM_TRENDS, MODELS, USER_VECTORS, item_vectors
@@ -101,10 +101,13 @@ class World:
             return
         self._tried = champion
         try:
-            model = Model(load_announced(champion, self.encoder_id, self.catalogue.dimension or None))
+            bundle = load_announced(champion, self.encoder_id, self.catalogue.dimension or None)
+            ranking = self._settings.ranking
+            cross = ranking.cross_encoder if "cross_encoder" in ranking.added_scorers else None
+            model = Model(bundle, cross)
             check_actions(model, self._settings.ranking.action_weights)
             check_scorers(model, self._settings.ranking.added_scorers)
-        except DataError as error:
+        except (DataError, SettingError) as error:
             metrics.MODELS_REFUSED.inc()
             _log.error("model refused", version=champion.version, error=str(error))
             return

@@ -9,7 +9,7 @@ from streams.contracts import Event
 from streams.settings.state import RatingScale
 from workers.ranking.evaluation import protocols
 from workers.ranking.evaluation.acting import Weighted, action_measures, worth_at
-from workers.ranking.evaluation.added import WithIsolated
+from workers.ranking.evaluation.added import WithCrossEncoder, WithIsolated
 from workers.ranking.evaluation.curves import by_day, by_history, calibration
 from workers.ranking.evaluation.learned import Reranked, Towers
 from workers.ranking.evaluation.measuring import DEPTH, RECALL_DEPTH, UNION, Answered, ask, compared, summary
@@ -24,7 +24,7 @@ from workers.ranking.model.worth import check_actions
 
 SOURCES: Final = ("learned", "covisited", "together")
 """Of the candidates that the second stage is given, as serving names them."""
-LEARNED: Final = ("towers", "reranked", "isolated")
+LEARNED: Final = ("towers", "reranked", "isolated", "cross_encoder")
 """Systems that say how probable each item is; the others only put them in order."""
 COLD_SHARE: Final = 0.1
 COLD_QUESTIONS: Final = 4_000
@@ -70,6 +70,8 @@ def evaluate(
         systems[best] = OrPopular(learned, count)
         if model.isolated is not None:
             systems["isolated"] = OrPopular(WithIsolated(model, items, RECALL_DEPTH), count)
+        if model.cross is not None:
+            systems["cross_encoder"] = OrPopular(WithCrossEncoder(model, items, RECALL_DEPTH), count)
     if weights:
         systems["weighted"] = OrPopular(Weighted(model, items, learned, weights), count)
     answered = ask(questions, systems, count, retrieval, LEARNED)

@@ -1,6 +1,7 @@
 """The further scorers that `training.stages` names, each trained on what the model before it says."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -9,28 +10,48 @@ from workers.ranking.model.checkpoint import Checkpoints
 from workers.ranking.model.course import Epoch
 from workers.ranking.model.fitting import Fitted
 from workers.ranking.model.isolated_training import teach_isolated
+from workers.ranking.model.manifest import Origin
 from workers.ranking.model.pools import Pools
 from workers.ranking.model.sequences import Sequences
 
-Added = Mapping[str, Mapping[str, Tensor]]
+
+class Added(NamedTuple):
+    """The further scorers that were trained.
+
+    Attributes:
+        weights: of each scorer, by its name.
+        base_model: what the cross-encoder's weights belong to; None without one.
+        metrics: what training measured.
+    """
+
+    weights: Mapping[str, Mapping[str, Tensor]]
+    base_model: Origin | None
+    metrics: dict[str, float]
 
 
 def add_scorers(
     fitted: Fitted,
     item_vectors: Tensor,
     sequences: Sequences,
+    texts: Sequence[str],
     settings: TrainingSettings,
     *,
     progress: Callable[[Epoch], None],
     checkpoints: Checkpoints,
-) -> tuple[Added, dict[str, float]]:
-    """Return the weights of each scorer by its name, and what training measured of them.
+) -> Added:
+    """Return the trained scorers; training that was killed goes on within `isolated`, and begins others again.
 
     Args:
         fitted: towers and re-ranker, which stand still from here on.
         item_vectors: float32 (known items, width), of those towers.
         sequences: rows count the known items.
+        texts: of the known items, which the cross-encoder reads; empty without one.
+
+    Raises:
+        SettingError: see `teach_cross`.
+        DataError: see `teach_cross`.
     """
+    base_model = None
     added: dict[str, Mapping[str, Tensor]] = {}
     metrics: dict[str, float] = {}
     if "isolated" in settings.stages:
@@ -40,4 +61,12 @@ def add_scorers(
         state = taught.scorer.state_dict()
         added["isolated"] = {name: tensor.detach().clone() for name, tensor in state.items()}
         metrics |= taught.metrics
-    return added, metrics
+    if "cross_encoder" in settings.stages:
+        from workers.ranking.model.cross_training import teach_cross  # noqa: PLC0415 - transformers is slow to import
+
+        candidates = settings.reranker_candidates
+        pools = Pools(fitted.towers, item_vectors, fitted.reranker, fitted.counted, candidates)
+        cross = teach_cross(pools, sequences, texts, settings, progress=progress)
+        added["cross_encoder"], base_model = cross.weights, cross.base_model
+        metrics |= cross.metrics
+    return Added(added, base_model, metrics)

@@ -8,6 +8,7 @@
 ├── actions.safetensors   heads that foretell actions, where there are any
 ├── lists.safetensors     what a large catalogue is searched by, without its items
 ├── isolated.safetensors  attention of candidates to the history, where it was trained
+├── cross_encoder.safetensors  adapters and head on a language model that is named, not held; where trained
 └── manifest.json         SHA-256 of the others, encoder, shape, settings, data, metrics; sealed itself
 """
 
@@ -33,7 +34,7 @@ from streams.settings.state import RatingScale
 from streams.settings.training import TrainingSettings
 from workers.ranking.model import catalogue
 from workers.ranking.model.catalogue import KnownItems
-from workers.ranking.model.manifest import RETRAIN, DataFacts, Manifest, parse, seal
+from workers.ranking.model.manifest import RETRAIN, DataFacts, Manifest, Origin, parse, seal
 from workers.ranking.model.second_stage import Rescorer, SecondStage
 from workers.ranking.model.towers import TwoTowers
 
@@ -43,7 +44,7 @@ RERANKER_FILE: Final = "reranker.safetensors"
 EVIDENCE_FILE: Final = "evidence.safetensors"
 ACTIONS_FILE: Final = "actions.safetensors"
 LISTS_FILE: Final = "lists.safetensors"
-ADDED_FILES: Final = {"isolated": "isolated.safetensors"}
+ADDED_FILES: Final = {"isolated": "isolated.safetensors", "cross_encoder": "cross_encoder.safetensors"}
 """Of the scorers that may add to the model's score."""
 MANIFEST_FILE: Final = "manifest.json"
 
@@ -86,6 +87,7 @@ class Bundle:
         actions: Mapping[str, Tensor] | None = None,
         added: Mapping[str, Mapping[str, Tensor]] | None = None,
         lists: TrainedLists | None = None,
+        base_model: Origin | None = None,
     ) -> Self:
         """Return the bundle of a trained model."""
         added = added or {}
@@ -102,6 +104,7 @@ class Bundle:
             data=data,
             metrics=metrics,
             created_at=created_at,
+            base_model=base_model,
         )
         return cls(manifest, weights, items, second, actions, added, lists)
 

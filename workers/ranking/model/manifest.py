@@ -35,6 +35,20 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Which language model a cross-encoder's weights belong to.
+
+    Attributes:
+        name: as the settings named it in training.
+        revision: of a Hugging Face model.
+        sha256: of the weights that stand still and the tokenizer's words, 64 hexadecimal digits.
+    """
+
+    name: str
+    revision: str | None
+    sha256: str
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything about a bundle but its numbers.
 
@@ -45,6 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         features: what the re-ranker reads, in order; empty without a re-ranker.
         settings: the `TrainingSettings` in force.
         metrics: what training measured, by name.
+        base_model: the language model that a cross-encoder's weights belong to; absent without one.
         checksum: SHA-256 of this manifest with an empty `checksum`.
     """
 
@@ -60,6 +75,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: DataFacts
     metrics: dict[str, float]
     created_at: datetime
+    base_model: Origin | msgspec.UnsetType = msgspec.UNSET
     checksum: str = ""
 
     @property
@@ -93,6 +109,7 @@ def seal(
     data: DataFacts,
     metrics: dict[str, float],
     created_at: datetime,
+    base_model: Origin | None = None,
 ) -> Manifest:
     """Return a manifest with its version and checksum filled in."""
     draft = Manifest(
@@ -108,6 +125,7 @@ def seal(
         data=data,
         metrics={},
         created_at=datetime.min,
+        base_model=msgspec.UNSET if base_model is None else base_model,
     )
     named = msgspec.structs.replace(
         draft,

@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from index.inverted_lists import TrainedLists
 from streams.errors import DataError
-from streams.settings.scorers import IsolatedTraining
+from streams.settings.scorers import CrossEncoderServing, IsolatedTraining
 from streams.settings.state import RatingScale
 from workers.ranking.model.actions import ActionHeads
 from workers.ranking.model.bundle import Bundle
+from workers.ranking.model.cross import load_cross
 from workers.ranking.model.features import Evidence, unit_texts
 from workers.ranking.model.histories import HistoryBatch
 from workers.ranking.model.isolated import IsolatedAttention, isolated_of
@@ -32,12 +33,17 @@ class Model:
         rescorer: the second stage; None where the towers' score is the last word.
         actions: heads that foretell what is done with an item; None without any.
         isolated: attention of candidates to the history; None where it was not trained.
+        cross: the cross-encoder; None where it was not trained or is not asked for.
+
+    Args:
+        cross: how the cross-encoder runs, where the bundle has one; None leaves it out.
 
     Raises:
-        DataError: the bundle's weights do not fit its shape or this version of Headrace.
+        DataError: the bundle's weights do not fit its shape or this version of Headrace; or see `load_cross`.
+        SettingError: see `load_cross`.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, cross: CrossEncoderServing | None = None) -> None:
         manifest = bundle.manifest
         try:
             self._towers = TwoTowers.holding(bundle.weights, manifest.tower_shape)
@@ -48,6 +54,7 @@ class Model:
             raise DataError(
                 f"The weights of the model {bundle.version} do not fit this version of Headrace.", RETRAIN
             ) from None
+        self.cross = load_cross(bundle, cross) if cross is not None and "cross_encoder" in bundle.added else None
         self._towers.eval()
         self._identities = {item_id: row + 1 for row, item_id in enumerate(bundle.items.item_ids)}
         self._bundle = bundle
@@ -66,6 +73,11 @@ class Model:
     def version(self) -> str:
         """Return the bundle's version."""
         return self._bundle.version
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Return the names of the further scorers that were trained."""
+        return tuple(self._bundle.added)
 
     @property
     def encoder_id(self) -> str:

@@ -1,7 +1,7 @@
 """From events and text vectors to a bundle."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -10,8 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from encoder.places import check_adapters
 from streams.clock import Clock, from_ms, wall_seconds
-from streams.contracts import Event
+from streams.contracts import Event, Item, ItemVector
 from streams.errors import DataError
 from streams.settings.ranking import IndexSettings
 from streams.settings.state import StateSettings
@@ -23,6 +24,7 @@ from workers.ranking.model.catalogue import count_items
 from workers.ranking.model.checkpoint import Checkpoints
 from workers.ranking.model.chosen_features import check_features
 from workers.ranking.model.course import Epoch
+from workers.ranking.model.cross import described
 from workers.ranking.model.fitting import Fitted, fit
 from workers.ranking.model.item_lists import lists_of, projected
 from workers.ranking.model.manifest import DataFacts
@@ -39,10 +41,12 @@ class ItemTexts(NamedTuple):
     Attributes:
         item_ids: n ids.
         text_vectors: float32 (n, text_dimension), of `Encoder.encode_documents`.
+        texts: n texts of `described`, for the cross-encoder; empty where none is trained.
     """
 
     item_ids: tuple[str, ...]
     text_vectors: npt.NDArray[np.float32]
+    texts: tuple[str, ...] = ()
 
 
 def train(
@@ -80,9 +84,9 @@ def train(
 
     Raises:
         DataError: too few usable events.
-        SettingError: `training.features` names what is not there.
+        SettingError: see `check_training`.
     """
-    check_features(settings)
+    check_training(settings)
     sequences, ignored = read_events(interactions, items.item_ids, state.rating_scale)
     return train_on(
         sequences,
@@ -119,8 +123,11 @@ def train_on(
     Raises:
         DataError: too few events.
         SettingError: as `train`.
+        ValueError: a cross-encoder is to be trained, and `items` has no texts.
     """
-    check_features(settings)
+    check_training(settings)
+    if "cross_encoder" in settings.stages and len(items.texts) != len(items.item_ids):
+        raise ValueError("the cross-encoder reads texts, and the items have none")
     ignored = ignored or {}
     times_ms = sequences.events.times_ms
     if len(times_ms) < LEAST_EVENTS:
@@ -149,7 +156,8 @@ def train_on(
     known_texts = text_vectors[torch.from_numpy(known)]
     vectors = projected(fitted.towers, known_texts, torch.arange(len(known)) + 1)
     taught = teach_actions(fitted.towers, vectors, sequences, fitted.counted, settings)
-    added, of_added = add_scorers(fitted, vectors, sequences, settings, progress=progress, checkpoints=kept)
+    texts = [items.texts[row] for row in known] if items.texts else []
+    added = add_scorers(fitted, vectors, sequences, texts, settings, progress=progress, checkpoints=kept)
     newest_ms = int(times_ms.max())
     bundle = Bundle.of(
         fitted.towers,
@@ -165,15 +173,35 @@ def train_on(
             ignored=ignored,
             sha256=sequences.sha256(),
         ),
-        metrics=fitted.metrics | taught.metrics | of_added,
+        metrics=fitted.metrics | taught.metrics | added.metrics,
         created_at=from_ms(int(clock() * 1_000)),
         second=_second(fitted),
         actions=None if taught.heads is None else _weights(taught.heads),
-        added=added,
+        added=added.weights,
+        base_model=added.base_model,
         lists=lists_of(fitted.towers, text_vectors, known, index),
     )
     kept.clear()
     return bundle
+
+
+def cross_texts(items: Sequence[Item | ItemVector], settings: TrainingSettings) -> tuple[str, ...]:
+    """Return the texts of items for the cross-encoder; none where it is not trained."""
+    if "cross_encoder" not in settings.stages:
+        return ()
+    template = settings.cross_encoder.item_template
+    return tuple(described(item.title, item.categories, template) for item in items)
+
+
+def check_training(settings: TrainingSettings) -> None:
+    """Do nothing if what is to be trained can be; asked before anything is read.
+
+    Raises:
+        SettingError: `training.features` names what is not there, or a cross-encoder lacks the extra `lora`.
+    """
+    check_features(settings)
+    if "cross_encoder" in settings.stages:
+        check_adapters()
 
 
 def _kept(
