@@ -3,12 +3,13 @@
 import msgspec
 
 from streams.contracts import (
+    ActionBatch,
+    ActivityBatch,
     Answer,
     Erasure,
     Event,
     EventType,
     Item,
-    ItemActivity,
     ItemTrend,
     ItemVector,
     ModelAlias,
@@ -20,7 +21,6 @@ from streams.contracts import (
     Record,
     Rejected,
     TrainingExample,
-    UserAction,
     UserState,
     UserVector,
 )
@@ -47,8 +47,8 @@ decode_answer = msgspec.json.Decoder(Answer).decode
 decode_item_vector = msgspec.msgpack.Decoder(ItemVector).decode
 _decode_user_state = msgspec.msgpack.Decoder(UserState).decode
 decode_user_vector = msgspec.msgpack.Decoder(UserVector).decode
-decode_user_action = msgspec.msgpack.Decoder(UserAction).decode
-decode_item_activity = msgspec.msgpack.Decoder(ItemActivity).decode
+decode_action_batch = msgspec.msgpack.Decoder(ActionBatch).decode
+decode_activity_batch = msgspec.msgpack.Decoder(ActivityBatch).decode
 decode_training_example = msgspec.msgpack.Decoder(TrainingExample).decode
 decode_ranking_query = msgspec.msgpack.Decoder(RankingQuery).decode
 decode_item_trend = msgspec.msgpack.Decoder(ItemTrend).decode

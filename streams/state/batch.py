@@ -123,5 +123,5 @@ class Batch:
         if accepted:
             work.changed = True
             if self._feedback is not None:
-                self._feedback.add(accepted, work.user_id, work.key)
+                self._feedback.add(accepted, work.user_id, work.partition)
         self._repeats += len(arrivals) - len(accepted)
