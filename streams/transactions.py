@@ -200,8 +200,8 @@ class TransactionalDelivery:
         if self._shaken:
             self._replace(cause.str(), "the broker was away")  # which aborts as well
             raise _Lost(refused) if committing else Abandoned(refused)
-        self._producer.purge()
         try:
+            # It drops what was not sent. To purge what was sent as well cost the next batch (see ADR 4).
             self._do(lambda: self._producer.abort_transaction(_CALL_SECONDS), patient=False)
         except Abandoned:  # replaced on the way
             raise _Lost(refused) if committing else Abandoned(refused) from None
