@@ -1,12 +1,11 @@
 """What the feedback app is told: each accepted act on an item, and how often each item was acted on."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from streams.codec import SCHEMA_VERSION, encode_msgpack
-from streams.contracts import ActionBatch, ActivityBatch, EventType, Headers, ItemActivity, Output, UserAction
+from streams.contracts import EventType, Headers, Output, UserAction
 from streams.partitioner import owner
 from streams.state.fold import Arrival
 from streams.topics import CLICKSTREAM, ITEM_ACTIVITY, USER_ACTIONS
@@ -17,7 +16,13 @@ RECORD_BYTES = 64 * 1024
 _RECORD_ENTRIES = 256
 _RATING = EventType.RATING.code
 
-E = TypeVar("E")
+
+class _Tally(msgspec.Struct, array_like=True, gc=False):
+    """An `ItemActivity` that is still counted, with the same form on the wire."""
+
+    item_id: str
+    counts: dict[int, int]
+    stream_time_ms: int
 
 
 class Feedback:
@@ -31,8 +36,7 @@ class Feedback:
         self._partitions = partitions
         self._outputs: list[Output] = []
         self._actions: dict[int, list[UserAction]] = {}
-        self._counts: dict[str, dict[int, int]] = {}
-        self._times: dict[str, int] = {}
+        self._items: dict[str, _Tally] = {}
 
     def add(self, accepted: Sequence[Arrival], user_id: str, partition: int) -> None:
         """Take in accepted events of one user.
@@ -42,7 +46,7 @@ class Feedback:
             partition: of the records.
         """
         actions = self._actions.setdefault(partition, [])
-        tell, all_counts, times = actions.append, self._counts, self._times
+        tell, items = actions.append, self._items
         for record, event, time_ms in accepted:
             item_id = event.item_id
             if item_id is None:
@@ -56,12 +60,12 @@ class Feedback:
                     user_id, code, item_id, time_ms, value, answers, topic, record.offset, record.timestamp_ms
                 )
             )
-            counts = all_counts.get(item_id)
-            if counts is None:
-                all_counts[item_id], times[item_id] = {code: 1}, time_ms
-            else:
-                counts[code] = counts.get(code, 0) + 1
-                times[item_id] = max(times[item_id], time_ms)
+            tally = items.get(item_id)
+            if tally is None:
+                items[item_id] = _Tally(item_id, {code: 1}, time_ms)
+                continue
+            tally.counts[code] = tally.counts.get(code, 0) + 1
+            tally.stream_time_ms = max(tally.stream_time_ms, time_ms)
 
     def erased(self, partition: int, key: bytes, headers: Headers) -> None:
         """Say that what was told of the user so far is to be forgotten.
@@ -76,39 +80,29 @@ class Feedback:
         """Return the records of the batch: actions on the source's partition, counts on the item's own."""
         for partition in list(self._actions):
             self._tell_actions(partition)
-        items: dict[int, list[ItemActivity]] = {}
-        partitions, times = self._partitions, self._times
-        for item_id, counts in self._counts.items():
-            activity = ItemActivity(item_id, counts, times[item_id])
-            items.setdefault(owner(item_id.encode(), partitions), []).append(activity)
-        for partition, some in items.items():
-            self._outputs += [Output(ITEM_ACTIVITY, partition, None, value) for value in _values(_activity, some)]
+        by_home: list[list[_Tally]] = [[] for _ in range(self._partitions)]
+        for item_id, tally in self._items.items():
+            by_home[owner(item_id.encode(), self._partitions)].append(tally)
+        for home, tallies in enumerate(by_home):
+            self._outputs += [Output(ITEM_ACTIVITY, home, None, value) for value in _values(tallies)]
         return self._outputs
 
     def _tell_actions(self, partition: int) -> None:
         actions = self._actions.pop(partition, [])
-        self._outputs += [Output(USER_ACTIONS, partition, None, value) for value in _values(_action, actions)]
+        self._outputs += [Output(USER_ACTIONS, partition, None, value) for value in _values(actions)]
 
 
-def _values(of: Callable[[Sequence[E]], msgspec.Struct], entries: Sequence[E]) -> Iterator[bytes]:
-    """Return the values of as many records as the entries need, in their order."""
+def _values(entries: Sequence[msgspec.Struct]) -> Iterator[bytes]:
+    """Return the values of as many records as the entries need, in order: `ActionBatch` or `ActivityBatch`."""
     for start in range(0, len(entries), _RECORD_ENTRIES):
-        yield from _fitting(of, entries[start : start + _RECORD_ENTRIES])
+        yield from _fitting(entries[start : start + _RECORD_ENTRIES])
 
 
-def _fitting(of: Callable[[Sequence[E]], msgspec.Struct], entries: Sequence[E]) -> Iterator[bytes]:
-    value = encode_msgpack(of(entries))
+def _fitting(entries: Sequence[msgspec.Struct]) -> Iterator[bytes]:
+    value = encode_msgpack((SCHEMA_VERSION, entries))
     half = len(entries) // 2
     if len(value) <= RECORD_BYTES or not half:
         yield value
         return
-    yield from _fitting(of, entries[:half])
-    yield from _fitting(of, entries[half:])
-
-
-def _action(entries: Sequence[UserAction]) -> ActionBatch:
-    return ActionBatch(SCHEMA_VERSION, tuple(entries))
-
-
-def _activity(entries: Sequence[ItemActivity]) -> ActivityBatch:
-    return ActivityBatch(SCHEMA_VERSION, tuple(entries))
+    yield from _fitting(entries[:half])
+    yield from _fitting(entries[half:])
