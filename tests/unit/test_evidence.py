@@ -154,15 +154,16 @@ def example(draws: np.random.Generator, owners: int, each: int) -> tuple[Evidenc
 def test_features_are_decayed_sums_over_the_history() -> None:
     evidence, trails, pairs = example(np.random.default_rng(5), 4, 12)
     found = features(evidence, ITEMS, texts(), trails, pairs)
-    ease = matrix(evidence.ease)
+    weights = {"ease": matrix(evidence.ease), "covisited": matrix(evidence.covisited)}
+    assert found[:, NAMES.index("covisited_2")].any()
     for line, (owner, item) in enumerate(zip(pairs.owners.tolist(), pairs.items.tolist(), strict=True)):
-        for half_life in EASE_HALF_LIVES:
+        for kind, half_life in [("covisited", 2.0), *(("ease", half_life) for half_life in EASE_HALF_LIVES)]:
             expected = sum(
-                ease[source, item] * 0.5 ** (age / half_life)
+                weights[kind][source, item] * 0.5 ** (age / half_life)
                 for age, source in enumerate(trails.sources[owner].tolist())
                 if source >= 0
             )
-            assert found[line, NAMES.index(f"ease_{half_life:g}")] == pytest.approx(expected, abs=1e-5)
+            assert found[line, NAMES.index(f"{kind}_{half_life:g}")] == pytest.approx(expected, abs=1e-5)
         assert found[line, NAMES.index("events")] == pytest.approx(np.log1p(trails.events[owner]))
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from workers.ranking.model.neighbours import Matrix, Neighbours
 from workers.ranking.model.signals import Integers
@@ -83,11 +84,11 @@ def features(evidence: Evidence, known_items: int, texts: Matrix, trails: Trails
         texts: float32 (k, d), centred text vectors of unit length, see `unit_texts`.
     """
     found = np.zeros((len(pairs.owners), len(NAMES)), np.float32)
-    columns = iter(range(len(NAMES)))
     lookup = _Lookup(pairs, len(trails.sources), known_items)
-    for lists, half_lives in ((evidence.ease, EASE_HALF_LIVES), (evidence.covisited, COVISITED_HALF_LIVES)):
-        for column, values in zip(columns, lookup.sums(lists, trails.sources, half_lives), strict=False):
-            found[:, column] = values
+    for kind, half_lives in (("ease", EASE_HALF_LIVES), ("covisited", COVISITED_HALF_LIVES)):
+        sums = lookup.sums(getattr(evidence, kind), trails.sources, half_lives)
+        for half_life, values in zip(half_lives, sums, strict=True):
+            found[:, NAMES.index(f"{kind}_{half_life:g}")] = values
     found[:, NAMES.index("text")] = _text(texts, trails, pairs)
     found[:, _TRENDS_AT : _TRENDS_AT + TRENDS] = pairs.trends
     found[:, NAMES.index("events")] = np.log1p(trails.events)[pairs.owners]
@@ -98,12 +99,12 @@ class _Lookup:
     """Finds the pair of an owner and an item: by a table where that is small, else by search."""
 
     def __init__(self, pairs: Pairs, owners: int, known_items: int) -> None:
-        self._pairs, self._items = len(pairs.owners), known_items
+        self._pairs, self._width = len(pairs.owners), known_items + 1
         known = np.flatnonzero(pairs.items >= 0)
-        keys = pairs.owners[known] * known_items + pairs.items[known]
-        self._table: Integers | None = None
-        if owners * known_items <= _TABLE_PLACES:
-            self._table = np.full(owners * known_items + 1, -1, np.int64)
+        keys = pairs.owners[known] * self._width + pairs.items[known] + 1  # an owner's first key is no item's
+        self._table: npt.NDArray[np.int32] | None = None
+        if owners * self._width <= _TABLE_PLACES:
+            self._table = np.full(owners * self._width, -1, np.int32)
             self._table[keys] = known
         else:
             order = np.argsort(keys)
@@ -112,21 +113,21 @@ class _Lookup:
     def sums(self, lists: Neighbours, sources: Integers, half_lives: tuple[float, ...]) -> Iterator[Matrix]:
         """Yield one float32 (m,) a half-life: each pair's weights in the lists of its owner's events."""
         owners, ages = np.nonzero(sources >= 0)
-        found = lists.items[sources[owners, ages]]
-        lines, columns = np.nonzero(found >= 0)
-        places = self._find(owners[lines] * self._items + found[lines, columns])
-        hit = np.flatnonzero(places >= 0)
-        lines, columns, places = lines[hit], columns[hit], places[hit]
-        weights = lists.weights[sources[owners, ages][lines], columns].astype(np.float64)
+        read = sources[owners, ages]
+        places = self._find(owners[:, None] * self._width + lists.items[read] + 1)
+        lines, columns = np.nonzero(places >= 0)
+        places = places[lines, columns]
+        weights = lists.weights[read[lines], columns].astype(np.float64)
         for half_life in half_lives:
-            decayed = weights * (0.5 ** (ages[lines] / half_life))
+            decayed = weights * (0.5 ** (ages / half_life))[lines]
             yield np.bincount(places, decayed, minlength=self._pairs).astype(np.float32)
 
-    def _find(self, keys: Integers) -> Integers:
+    def _find(self, keys: Integers) -> Integers | npt.NDArray[np.int32]:
+        """Return the pair of each key, -1 for none, in the shape of `keys`."""
         if self._table is not None:
             return self._table[keys]
         if not len(self._keys):
-            return np.full(len(keys), -1, np.int64)
+            return np.full(keys.shape, -1, np.int64)
         at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return np.where(self._keys[at] == keys, self._places[at], -1)
 
