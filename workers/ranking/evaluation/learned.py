@@ -6,6 +6,7 @@ import numpy as np
 
 from workers.ranking.candidates import Candidates, union
 from workers.ranking.evaluation.protocols import Questions
+from workers.ranking.evaluation.systems import POPULAR_DAYS, Popularity
 from workers.ranking.model.features import NEWEST, Pairs, Trails
 from workers.ranking.model.histories import cut_histories
 from workers.ranking.model.neighbours import Matrix, Neighbours
@@ -85,8 +86,11 @@ class Reranked(Towers):
         return final
 
     def candidates(self, questions: Questions) -> Candidates:
-        """Return what serving would score, from the three sources that know the user."""
+        """Return what serving would score: of the sources that know the user, or what is popular."""
         unseen = mask_seen(super().scores(questions), questions)
+        nobody = np.flatnonzero(questions.ends == questions.starts)
+        if len(nobody):
+            unseen[nobody] = Popularity(unseen.shape[1], POPULAR_DAYS).scores(questions.part(nobody))
         return self._candidates(unseen, questions, self._trails(questions))
 
     def _candidates(self, unseen: Matrix, questions: Questions, trails: Trails) -> Candidates:
