@@ -9,7 +9,15 @@ from streams.settings.training import TrainingSettings
 from workers.ranking.model.covisitation import WINDOW, covisitation_lists
 from workers.ranking.model.ease import ease_lists, gram
 from workers.ranking.model.evidence import Counted
-from workers.ranking.model.features import EASE_HALF_LIVES, NAMES, NEWEST, Evidence, Pairs, Trails, features
+from workers.ranking.model.features import (
+    EASE_HALF_LIVES,
+    NAMES,
+    NEWEST,
+    Evidence,
+    Pairs,
+    Trails,
+    features,
+)
 from workers.ranking.model.neighbours import Neighbours
 from workers.ranking.model.reranking import pair_features
 from workers.ranking.model.sequences import Sequences
@@ -147,7 +155,8 @@ def example(draws: np.random.Generator, owners: int, each: int) -> tuple[Evidenc
     rows = draws.integers(-1, ITEMS, size=(owners, NEWEST))
     candidates = np.stack([draws.permutation(ITEMS)[:each] for _ in range(owners)]).ravel()
     trends = draws.random((owners * each, TRENDS)).astype(np.float32)
-    pairs = Pairs(np.repeat(np.arange(owners), each), candidates, candidates, trends)
+    met = np.zeros(len(trends), np.bool_)
+    pairs = Pairs(np.repeat(np.arange(owners), each), candidates, candidates, trends, met)
     return evidence, Trails(rows, rows, draws.integers(1, 99, size=owners)), pairs
 
 
@@ -174,7 +183,8 @@ def test_features_of_a_pair_do_not_depend_on_the_other_pairs() -> None:
         here: Integers = np.flatnonzero(pairs.owners == owner)
         mine = Trails(*(column[owner : owner + 1] for column in trails))
         for pick in (here, here[3:4]):
-            alone = Pairs(np.zeros_like(pick), pairs.items[pick], pairs.texts[pick], pairs.trends[pick])
+            _, items, lines, trends, unmet = pairs
+            alone = Pairs(np.zeros_like(pick), items[pick], lines[pick], trends[pick], unmet[pick])
             np.testing.assert_allclose(features(evidence, ITEMS, texts(), mine, alone), together[pick], atol=1e-5)
 
 

@@ -30,6 +30,8 @@ NAMES: Final = (
     "popular_all",
     "rating",
     "events",
+    "taste",
+    "unmet",
 )
 _TABLE_PLACES: Final = 4_000_000
 _TRENDS_AT: Final = NAMES.index("popular_1d")
@@ -69,12 +71,14 @@ class Pairs(NamedTuple):
         items: int64 (m,), numbers of known items, -1 for an unknown one; each once an owner, but for -1.
         texts: int64 (m,), lines of the text vectors.
         trends: float32 (m, TRENDS), of the candidates.
+        unmet: bool (m,), candidates that nobody can have acted on: that there is no evidence says nothing.
     """
 
     owners: Integers
     items: Integers
     texts: Integers
     trends: Matrix
+    unmet: npt.NDArray[np.bool_]
 
 
 def features(evidence: Evidence, known_items: int, texts: Matrix, trails: Trails, pairs: Pairs) -> Matrix:
@@ -89,9 +93,11 @@ def features(evidence: Evidence, known_items: int, texts: Matrix, trails: Trails
         sums = lookup.sums(getattr(evidence, kind), trails.sources, half_lives)
         for half_life, values in zip(half_lives, sums, strict=True):
             found[:, NAMES.index(f"{kind}_{half_life:g}")] = values
-    found[:, NAMES.index("text")] = _text(texts, trails, pairs)
+    for name, values in zip(("text", "taste"), _texts(texts, trails, pairs), strict=True):
+        found[:, NAMES.index(name)] = values
     found[:, _TRENDS_AT : _TRENDS_AT + TRENDS] = pairs.trends
     found[:, NAMES.index("events")] = np.log1p(trails.events)[pairs.owners]
+    found[:, NAMES.index("unmet")] = pairs.unmet
     return found
 
 
@@ -132,16 +138,21 @@ class _Lookup:
         return np.where(self._keys[at] == keys, self._places[at], -1)
 
 
-def _text(texts: Matrix, trails: Trails, pairs: Pairs) -> Matrix:
-    """Return float32 (m,): a candidate's nearness to the history; by a kernel, so that one match counts."""
+def _texts(texts: Matrix, trails: Trails, pairs: Pairs) -> tuple[Matrix, Matrix]:
+    """Return a candidate's nearness to the history, twice float32 (m,).
+
+    By a kernel, so that one match counts; and to the mean of the history, a cosine.
+    """
     age = np.arange(trails.texts.shape[1])
     decay = np.where(trails.texts >= 0, 0.5 ** (age / TEXT_HALF_LIFE), 0).astype(np.float32)
     starts = np.searchsorted(pairs.owners, np.arange(len(trails.texts) + 1)).tolist()
-    values = np.zeros(len(pairs.owners), np.float32)
+    near, taste = np.zeros((2, len(pairs.owners)), np.float32)
     for owner, (start, end) in enumerate(pairwise(starts)):
         cosine = texts[pairs.texts[start:end]] @ texts[trails.texts[owner]].T
-        values[start:end] = np.exp((cosine - 1) / TEXT_TEMPERATURE) @ decay[owner]
-    return values
+        near[start:end] = np.exp((cosine - 1) / TEXT_TEMPERATURE) @ decay[owner]
+        mean = decay[owner] @ texts[trails.texts[owner]]
+        taste[start:end] = cosine @ decay[owner] / max(float(np.linalg.norm(mean)), 1e-12)
+    return near, taste
 
 
 def unit_texts(text_vectors: Matrix, mean: Matrix) -> Matrix:
