@@ -11,7 +11,7 @@ from encoder.loading import load_encoder
 from encoder.texts import item_text
 from streams.settings import Settings
 from workers.datasets.contract import Dataset
-from workers.ranking.evaluation.evaluate import PROTOCOLS, evaluate, read_log
+from workers.ranking.evaluation.evaluate import PROTOCOLS, evaluate, read_log, training_set
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.course import Epoch
 from workers.ranking.model.serving import Model
@@ -57,9 +57,10 @@ def evaluate_all(
         questions = PROTOCOLS[name](log, share)
         learned_from = np.packbits(questions.train).tobytes() + questions.past.sha256().encode()
         if learned_from not in models:
+            past, known = training_set(questions, items)
             models[learned_from] = train_on(
-                questions.past,
-                items,
+                past,
+                known,
                 settings.training,
                 state,
                 "evaluation",
@@ -67,8 +68,9 @@ def evaluate_all(
             )
         if most_questions is not None and most_questions < len(questions.ends):
             questions = questions.part(np.arange(most_questions) * len(questions.ends) // most_questions)
-        model = Model(models[learned_from], settings.ranking.cross_encoder)
-        found[name] = evaluate(questions, items, model, settings.ranking.action_weights)
+        ranking = settings.ranking
+        model = Model(models[learned_from], ranking.cross_encoder)
+        found[name] = evaluate(questions, items, model, ranking.action_weights, ranking.exploration)
     return {
         "dataset": dataset.name,
         "items": len(items.item_ids),

@@ -79,6 +79,9 @@ class RankingSettings(Section):
     filters: tuple[str, ...] = ()
     """Further filters by name, of installed packages (entry point group `headrace.filters`)."""
 
+    exploration: float = Field(default=0.2, ge=0, allow_inf_nan=False)
+    """Added to the score of items that came after the model's data: what is shown is learned of. At 0 they have
+    their honest chance. Of no model without a second stage, which alone knows what that is."""
     scorer: str = "model"
     """`model`, or a scorer of an installed package (entry point group `headrace.scorers`)."""
     added_scorers: tuple[Literal["isolated", "cross_encoder"], ...] = ()
@@ -97,8 +100,9 @@ class RankingSettings(Section):
     diversity: float = Field(default=0.0, ge=0, le=1)
     """0 ranks by score alone. Above, an item loses rank as its text resembles those before it (MMR)."""
     variety: float = Field(default=0.0, ge=0, le=1)
-    """0 chooses by score alone. Above, an item is worth more if it is of kinds that the slate lacks; the order
-    stays that of the scores."""
+    """0 chooses by score alone. Above, what each kind that the slate lacks is worth, as a chance to be what the
+    user takes next: at .003 an item that is less likely by three in a thousand may stand for one more kind. The
+    order stays that of the scores."""
     variety_by: str = "categories"
     """Expression that names the kinds of an item, as in a cap."""
     caps: tuple[Cap, ...] = ()

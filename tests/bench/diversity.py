@@ -32,7 +32,7 @@ from workers.ranking.model.training import ItemTexts, train
 from workers.ranking.pipeline import Pipeline
 
 DIVERSITY: Final = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
-VARIETY: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+VARIETY: Final = (0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.012)
 _TRAINED_SHARE: Final = 0.8
 _KEPT: Final = 0.99
 _BATCH: Final = 64

@@ -19,7 +19,7 @@ from tests.bench.report import Figure, save
 from workers.datasets import load_dataset
 from workers.datasets.contract import Dataset
 from workers.evaluate import item_texts
-from workers.ranking.evaluation.evaluate import PROTOCOLS, evaluate, read_log
+from workers.ranking.evaluation.evaluate import PROTOCOLS, evaluate, read_log, training_set
 from workers.ranking.model.serving import Model
 from workers.ranking.model.training import ItemTexts, train_on
 
@@ -61,10 +61,12 @@ def run(dataset: Dataset, items: ItemTexts, settings: Settings, job: Job) -> Don
     training = settings.training.model_copy(update=job.changes)
     state = settings.state.model_copy(update={"rating_scale": dataset.rating_scale})
     before = time.process_time()
-    bundle = train_on(past[0], items, training, state, "evaluation")
+    bundle = train_on(*training_set(asked[job.protocols[0]], items), training, state, "evaluation")
     minutes = (time.process_time() - before) / 60
     model = Model(bundle)
-    return Done({name: evaluate(questions, items, model) for name, questions in asked.items()}, minutes)
+    exploration = settings.ranking.exploration
+    found = {name: evaluate(each, items, model, exploration=exploration) for name, each in asked.items()}
+    return Done(found, minutes)
 
 
 def figures(done: Sequence[Done]) -> list[Figure]:

@@ -42,7 +42,7 @@ def test_without_weights_the_heads_change_no_bit() -> None:
     candidates, _ = with_heads.candidates(queries, NOW_MS)
     found, same = with_heads.score(queries, candidates), without.score(without.hydrate(USERS), candidates)
     assert found.scores.tobytes() == same.scores.tobytes()
-    assert set(found.parts) == {"model", "popularity", "evidence"}
+    assert set(found.parts) == {"model", "popularity", "evidence", "exploration"}
 
 
 def test_a_weighted_score_does_not_move_with_the_batch() -> None:

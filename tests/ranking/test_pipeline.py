@@ -146,7 +146,7 @@ def test_each_filter_says_what_it_removed_and_nothing_gets_lost(make: Makes) -> 
 def test_removed_candidates_are_counted_by_filter(make: Makes) -> None:
     before = count("removed_total", filter="rule_0")
     make(rules=["price < 0"]).recommend(USERS[:1], NOW_MS)
-    assert count("removed_total", filter="rule_0") - before == 50  # popular_candidates
+    assert count("removed_total", filter="rule_0") - before == worlds.ITEMS  # all, of whom nothing is known
 
 
 class Broken:
@@ -164,10 +164,10 @@ def test_scores_that_are_no_numbers_sink_and_are_counted(make: Makes) -> None:
     pipeline._stages.scorer = Broken()
     before = count("non_finite_scores_total")
     slate = pipeline.recommend(USERS[:1], NOW_MS)[0]
-    sound = [number for number in range(50) if number % 3]
+    sound = [number for number in range(worlds.ITEMS) if number % 3]
     assert numbers(slate)[: len(sound)] == sound
     assert np.isfinite(slate.scores).all()
-    assert count("non_finite_scores_total") - before == 50 - len(sound)
+    assert count("non_finite_scores_total") - before == worlds.ITEMS - len(sound)
     assert all(np.isfinite(list(parts.values())).all() for parts in slate.parts)
 
 

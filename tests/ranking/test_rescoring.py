@@ -1,5 +1,6 @@
 """Laws of the second stage at work: whose evidence counts, and that a score moves with nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -30,13 +31,15 @@ def second_stage() -> SecondStage:
     reranker = Reranker(16, 8)
     torch.nn.init.normal_(reranker.linear.weight, generator=torch.Generator().manual_seed(0))
     torch.nn.init.normal_(reranker.out.weight, generator=torch.Generator().manual_seed(1))
+    torch.nn.init.normal_(reranker.unmet.weight, generator=torch.Generator().manual_seed(2))
     trends = draws.random((KNOWN, TRENDS)).astype(np.float32)
     return SecondStage(reranker.state_dict(), Evidence(lists(), lists()), trends)
 
 
-def pipeline() -> Pipeline:
-    chosen = settings()
-    model = Model(replace(bundle(known=KNOWN), second=second_stage()))
+def pipeline(passed_over: Sequence[str] = ()) -> Pipeline:
+    chosen, made = settings(), bundle(known=KNOWN)
+    items = made.items._replace(passed_over=tuple(passed_over))
+    model = Model(replace(made, items=items, second=second_stage()))
     return Pipeline(Generation(model, catalogue(chosen), chosen), chosen)
 
 
@@ -65,7 +68,8 @@ def test_the_parts_add_up_and_a_stranger_has_no_evidence() -> None:
     assert not scored.parts["evidence"][strangers].any()
     assert scored.parts["evidence"][~strangers].all()
     towers = whole.score(queries, candidates, by_vector)
-    np.testing.assert_allclose(towers.scores + scored.parts["evidence"], scored.scores, atol=1e-6)
+    added = scored.parts["evidence"] + scored.parts["exploration"]
+    np.testing.assert_allclose(towers.scores + added, scored.scores, atol=1e-6)
 
 
 def test_serving_looks_up_what_the_features_say() -> None:
@@ -79,7 +83,9 @@ def test_serving_looks_up_what_the_features_say() -> None:
     newest = np.array([[55, 8, 3]])
     trails = Trails(np.where(newest < KNOWN, newest, -1), newest, np.array([3]))
     trends = np.concatenate([second.trends, np.zeros((1, TRENDS), np.float32)])[numbers]
-    found = features(second.evidence, KNOWN, texts, trails, Pairs(np.zeros_like(rows), numbers, rows, trends))
+    pairs = Pairs(np.zeros_like(rows), numbers, rows, trends, rows >= KNOWN)  # the others came after the model
+    found = features(second.evidence, KNOWN, texts, trails, pairs)
+    assert found[:, NAMES.index("unmet")].any()
     assert found[:, NAMES.index("ease_5")].any()
     reranker = Reranker(16, 8)
     reranker.load_state_dict(dict(second.weights))
@@ -87,6 +93,22 @@ def test_serving_looks_up_what_the_features_say() -> None:
     with torch.inference_mode():
         vectors = torch.from_numpy(generation.item_matrix[rows])
         expected = reranker(torch.from_numpy(towers), torch.from_numpy(found), vectors)
-    np.testing.assert_allclose(whole.score(queries, candidates).scores, expected.numpy(), atol=1e-5)
+    explored = np.where(rows >= KNOWN, np.float32(0.2), np.float32(0))
+    np.testing.assert_allclose(whole.score(queries, candidates).scores, expected.numpy() + explored, atol=1e-5)
     assert generation.catalogue.row(item_id(55)) == 55
     assert texts.shape == (ITEMS, DIMENSION)
+
+
+def test_what_came_after_the_model_is_scored_by_its_text_and_what_was_passed_over_is_not() -> None:
+    states, later = [clicks("a", 3, 8, 55)], [item_id(number) for number in range(KNOWN, ITEMS)]
+    new, passed_over = pipeline(), pipeline(passed_over=later)
+    queries = new.hydrate(states)
+    candidates, _ = new.candidates(queries, NOW_MS)
+    strange = candidates.rows >= KNOWN
+    assert new._generation.unmet[candidates.rows].tolist() == strange.tolist()
+    assert not passed_over._generation.unmet.any()
+    one, other = (each.score(queries, candidates) for each in (new, passed_over))
+    np.testing.assert_array_equal(one.scores[~strange], other.scores[~strange])
+    assert (one.scores[strange] != other.scores[strange]).all()
+    assert not other.parts["exploration"].any()
+    np.testing.assert_allclose(one.parts["exploration"], np.where(strange, 0.2, 0.0), atol=1e-6)

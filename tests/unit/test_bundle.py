@@ -52,7 +52,7 @@ def make_bundle(seed: int = 0, day: int = 1) -> Bundle:
     rows, times_ms = np.array([0, 0, 2]), np.array([0, HALF_LIFE_MS, HALF_LIFE_MS])
     return Bundle.of(
         TwoTowers(SHAPE, seed=seed),
-        count_items(["a", "b", "c"], rows, times_ms, HALF_LIFE_MS),
+        count_items(["a", "b", "c"], rows, times_ms, HALF_LIFE_MS, ["unwanted"]),
         encoder_id="words",
         rating_scale=RatingScale(low=0, high=10),
         settings=TrainingSettings(),
@@ -84,6 +84,7 @@ def test_loaded_bundle_is_the_saved_one(directory: Path) -> None:
     np.testing.assert_allclose(loaded.items.popularity, [1.5, 0, 1])
     assert loaded.items.counts.tolist() == [2, 0, 1]
     assert all(torch.equal(loaded.weights[name], weight) for name, weight in saved.weights.items())
+    assert Model(loaded).unmet(["a", "unwanted", "new"]).tolist() == [False, False, True]
     assert loaded.second is not None
     for name, tensor in second_stage().tensors().items():
         assert torch.equal(loaded.second.tensors()[name], tensor)

@@ -11,6 +11,7 @@ from workers.datasets import movielens
 from workers.ranking.candidates import Candidates, union
 from workers.ranking.evaluation import protocols
 from workers.ranking.evaluation.bootstrap import paired
+from workers.ranking.evaluation.evaluate import training_set
 from workers.ranking.evaluation.learned import mask_seen
 from workers.ranking.evaluation.measuring import ask, summary
 from workers.ranking.evaluation.metrics import hit_rate_at, mrr_at, ndcg_at, ranks_of
@@ -22,6 +23,7 @@ from workers.ranking.model.features import unit_texts
 from workers.ranking.model.neighbours import Matrix
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.signals import Integers
+from workers.ranking.model.training import ItemTexts
 
 ITEMS = 60
 HOUR_MS = 3_600_000
@@ -108,6 +110,18 @@ def test_an_item_that_could_not_be_shown_is_no_negative() -> None:
     negatives = Negatives(questions.past, ITEMS, np.random.default_rng(0))
     assert not negatives.trained[questions.targets].any()
     assert negatives.trained.sum() > ITEMS // 2
+
+
+def test_an_item_that_could_not_be_shown_was_in_no_catalogue_that_is_learned_from() -> None:
+    questions = protocols.cold_items(log(), 0.1, 100)
+    items = ItemTexts(tuple(f"i{number}" for number in range(ITEMS)), texts())
+    past, known = training_set(questions, items)
+    assert not {items.item_ids[row] for row in questions.targets} & set(known.item_ids)
+    named = [known.item_ids[row] for row in past.events.rows]
+    assert named == [items.item_ids[row] for row in questions.past.events.rows]
+    np.testing.assert_array_equal(known.text_vectors[past.events.rows], texts()[questions.past.events.rows])
+    same = training_set(protocols.prequential(log(), 0.2), items)[1]
+    assert same.item_ids == items.item_ids
 
 
 def test_a_log_with_permuted_items_gives_chance() -> None:

@@ -9,7 +9,15 @@ from streams.settings.training import TrainingSettings
 from workers.ranking.model.covisitation import WINDOW, covisitation_lists
 from workers.ranking.model.ease import ease_lists, gram
 from workers.ranking.model.evidence import Counted
-from workers.ranking.model.features import EASE_HALF_LIVES, NAMES, NEWEST, Evidence, Pairs, Trails, features
+from workers.ranking.model.features import (
+    EASE_HALF_LIVES,
+    NAMES,
+    NEWEST,
+    Evidence,
+    Pairs,
+    Trails,
+    features,
+)
 from workers.ranking.model.neighbours import Neighbours
 from workers.ranking.model.reranking import pair_features
 from workers.ranking.model.sequences import Sequences
@@ -147,22 +155,24 @@ def example(draws: np.random.Generator, owners: int, each: int) -> tuple[Evidenc
     rows = draws.integers(-1, ITEMS, size=(owners, NEWEST))
     candidates = np.stack([draws.permutation(ITEMS)[:each] for _ in range(owners)]).ravel()
     trends = draws.random((owners * each, TRENDS)).astype(np.float32)
-    pairs = Pairs(np.repeat(np.arange(owners), each), candidates, candidates, trends)
+    met = np.zeros(len(trends), np.bool_)
+    pairs = Pairs(np.repeat(np.arange(owners), each), candidates, candidates, trends, met)
     return evidence, Trails(rows, rows, draws.integers(1, 99, size=owners)), pairs
 
 
 def test_features_are_decayed_sums_over_the_history() -> None:
     evidence, trails, pairs = example(np.random.default_rng(5), 4, 12)
     found = features(evidence, ITEMS, texts(), trails, pairs)
-    ease = matrix(evidence.ease)
+    weights = {"ease": matrix(evidence.ease), "covisited": matrix(evidence.covisited)}
+    assert found[:, NAMES.index("covisited_2")].any()
     for line, (owner, item) in enumerate(zip(pairs.owners.tolist(), pairs.items.tolist(), strict=True)):
-        for half_life in EASE_HALF_LIVES:
+        for kind, half_life in [("covisited", 2.0), *(("ease", half_life) for half_life in EASE_HALF_LIVES)]:
             expected = sum(
-                ease[source, item] * 0.5 ** (age / half_life)
+                weights[kind][source, item] * 0.5 ** (age / half_life)
                 for age, source in enumerate(trails.sources[owner].tolist())
                 if source >= 0
             )
-            assert found[line, NAMES.index(f"ease_{half_life:g}")] == pytest.approx(expected, abs=1e-5)
+            assert found[line, NAMES.index(f"{kind}_{half_life:g}")] == pytest.approx(expected, abs=1e-5)
         assert found[line, NAMES.index("events")] == pytest.approx(np.log1p(trails.events[owner]))
 
 
@@ -173,7 +183,8 @@ def test_features_of_a_pair_do_not_depend_on_the_other_pairs() -> None:
         here: Integers = np.flatnonzero(pairs.owners == owner)
         mine = Trails(*(column[owner : owner + 1] for column in trails))
         for pick in (here, here[3:4]):
-            alone = Pairs(np.zeros_like(pick), pairs.items[pick], pairs.texts[pick], pairs.trends[pick])
+            _, items, lines, trends, unmet = pairs
+            alone = Pairs(np.zeros_like(pick), items[pick], lines[pick], trends[pick], unmet[pick])
             np.testing.assert_allclose(features(evidence, ITEMS, texts(), mine, alone), together[pick], atol=1e-5)
 
 

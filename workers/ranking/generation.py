@@ -24,6 +24,7 @@ class Generation:
     Attributes:
         item_matrix: float32 (capacity, width); a row is an item's learned vector.
         numbers: int64 (capacity,); an item's number in the model's evidence, -1 where it knows none.
+        unmet: bool (capacity,); whether an item came after the model's data.
         known_rows: int64 (known items,); the row of each number, -1 for an item that is not in the catalogue.
         popularity: float32 (capacity,); decayed interactions at the end of the model's data.
         norms: float32 (capacity,); lengths of the rows of `item_matrix`.
@@ -33,6 +34,7 @@ class Generation:
         trends: what is done with items lately; the same for every model.
         action_weights: of the settings.
         added_scorers: of the settings.
+        exploration: of the settings.
 
     Args:
         before: whose text index is taken over.
@@ -49,6 +51,7 @@ class Generation:
         self.model = model
         self.action_weights = settings.ranking.action_weights
         self.added_scorers = settings.ranking.added_scorers
+        self.exploration = settings.ranking.exploration
         self.trends = Trends() if trends is None else trends
         self.catalogue = catalogue
         self._settings = settings
@@ -56,6 +59,7 @@ class Generation:
         capacity = len(catalogue.available)
         self.item_matrix = np.zeros((capacity, model.width), np.float32)
         self.numbers = np.full(capacity, -1, np.int64)
+        self.unmet = np.zeros(capacity, np.bool_)
         self.known_rows = np.full(len(model.item_ids), -1, np.int64)
         self.norms = np.ones(capacity, np.float32)
         self.popularity = np.zeros(capacity, np.float32)
@@ -109,6 +113,7 @@ class Generation:
         self.item_matrix[rows] = vectors
         self.norms[rows] = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
         self.numbers[rows] = numbers = self.model.numbers(ids)
+        self.unmet[rows] = self.model.unmet(ids)
         self.known_rows[numbers[numbers >= 0]] = rows[numbers >= 0]
         self.popularity[rows] = self.model.popularity[numbers]
 
@@ -118,6 +123,7 @@ class Generation:
             more = np.zeros((missing, self.model.width), np.float32)
             self.item_matrix = np.concatenate([self.item_matrix, more])
             self.numbers = np.concatenate([self.numbers, np.full(missing, -1, np.int64)])
+            self.unmet = np.concatenate([self.unmet, np.zeros(missing, np.bool_)])
             self.norms = np.concatenate([self.norms, np.ones(missing, np.float32)])
             self.popularity = np.concatenate([self.popularity, np.zeros(missing, np.float32)])
 

@@ -28,9 +28,10 @@ def by_vector(queries: Sequence[Query], candidates: Candidates, generation: Gene
 def model(queries: Sequence[Query], candidates: Candidates, generation: Generation) -> Scored:
     """Return the score of the whole model, `by_vector` where that is two towers.
 
-    The part `evidence` is what the second stage adds to the towers' score, or takes from it; a part with the name
-    of an action (`like`, `purchase`) is what `ranking.action_weights` makes of the chance of it; one with the name
-    of a scorer is what that adds, where `ranking.added_scorers` names it.
+    The part `evidence` is what the second stage adds to the towers' score, or takes from it, `exploration` what
+    `ranking.exploration` adds to items that came after the model; a part with the name of an action (`like`,
+    `purchase`) is what `ranking.action_weights` makes of the chance of it; one with the name of a scorer is what
+    that adds, where `ranking.added_scorers` names it.
     """
     return _whole(queries, candidates, generation, generation.added_scorers)
 
@@ -58,6 +59,7 @@ def _whole(
     before = towers.scores[here]
     if generation.model.rescorer is not None:
         added["evidence"] = rescored(before, asked, owners, rows, generation) - before
+        added["exploration"] = generation.exploration * generation.unmet[rows].astype(np.float32)
     if "isolated" in further:
         added["isolated"] = isolated(asked, owners, rows, generation)
     if weighed:

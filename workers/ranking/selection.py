@@ -14,7 +14,6 @@ from workers.ranking.policy import NO_GROUP
 
 Vectors = npt.NDArray[np.float32]
 Groups = npt.NDArray[np.int32]
-Shares = npt.NDArray[np.float64]
 
 
 class Limit(NamedTuple):
@@ -76,9 +75,10 @@ def select(scores: Scores, length: int, wishes: Wishes) -> Rows:
     full (Carbonell and Goldstein, SIGIR 1998; scores scaled to 0 … 1). Pinned candidates count in their kinds,
     but no cap removes a pin.
 
-    With variety, each time the candidate of largest (1 - variety) · score + variety · (share of its kinds that
-    the slate lacks) is chosen. What was chosen then stands by score: what is there for variety comes last, where
-    it costs least.
+    With variety, each time the candidate of largest chance + variety · (how many of its kinds the slate lacks) is
+    chosen, its chance to come next being the softmax of the scores: so a kind costs as many hits for every user,
+    and who is sure of little gets most of them. What was chosen then stands by score: what is there for variety
+    comes last, where it costs least. With diversity too, the chances take the place of the scaled scores.
     """
     if not len(scores):
         return np.zeros(0, np.int64)
@@ -90,8 +90,12 @@ def select(scores: Scores, length: int, wishes: Wishes) -> Rows:
 
 def _greedy(scores: Scores, length: int, wishes: Wishes) -> list[int]:
     sound = np.isfinite(scores)
-    scaled = wishes.diversity or wishes.variety
-    relevance = np.where(sound, _scaled(scores, sound) if scaled else scores, np.float32(0))
+    relevance, kind_worth = np.where(sound, scores, np.float32(0)), 0.0
+    if wishes.variety and sound.any():
+        odds = np.exp(relevance.astype(np.float64) - scores[sound].max())  # 1 for the best
+        relevance, kind_worth = odds.astype(np.float32), wishes.variety * float(odds[sound].sum())
+    elif wishes.diversity:
+        relevance = _scaled(scores, sound)
     open_ = np.ones(len(scores), np.bool_)
     standing = _Standing(len(scores), wishes)
     for position in wishes.pins:
@@ -104,7 +108,7 @@ def _greedy(scores: Scores, length: int, wishes: Wishes) -> list[int]:
             pool, relevance = open_, np.zeros(len(scores), np.float32)
         value = (1 - wishes.diversity) * relevance - wishes.diversity * standing.likeness
         if wishes.variety:
-            value = (1 - wishes.variety) * value + wishes.variety * standing.lacking
+            value = value + kind_worth * standing.lacking
         position = int(np.argmax(np.where(pool, value, -np.inf)))
         chosen.append(position)
         open_[position] = False
@@ -127,14 +131,13 @@ class _Standing:
         self.likeness = np.zeros(count, np.float32)
         self._vectors, self._kinds = wishes.vectors, wishes.kinds
         self._missing = np.zeros((count, 0), np.bool_) if wishes.kinds is None else wishes.kinds != NO_GROUP
-        self._widths = np.maximum(self._missing.sum(axis=1), 1)
         self._limits = wishes.limits
         self._counts: list[dict[int, int]] = [{} for _ in wishes.limits]
 
     @property
-    def lacking(self) -> Shares:
-        """Return float64 (c,), the share of each candidate's kinds that nothing that stands is of."""
-        return np.asarray(self._missing.sum(axis=1) / self._widths)
+    def lacking(self) -> Rows:
+        """Return int64 (c,), of how many kinds each candidate is that nothing that stands is of."""
+        return np.asarray(self._missing.sum(axis=1))
 
     def add(self, position: int, open_: Mask) -> None:
         """Count one more, and close `open_`, bool (c,), for those whose kind is full now."""

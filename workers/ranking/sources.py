@@ -60,13 +60,17 @@ def learned(queries: Sequence[Query], generation: Generation, settings: RankingS
 
 
 def popular(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
-    """Return the most popular rows that each user has not seen and that are available."""
+    """Return the most popular rows that each user has not seen and that are available.
+
+    Of whom nothing is known gets all candidates from here and `trending`.
+    """
     ranked = generation.popular
     ranked = ranked[generation.catalogue.available[ranked]]
     rows = []
     for query in queries:
-        head = ranked[: settings.popular_candidates + len(query.seen)]
-        rows.append(head[~member(head, query.seen)][: settings.popular_candidates])
+        most = settings.candidates if query.step is Step.NO_HISTORY else settings.popular_candidates
+        head = ranked[: most + len(query.seen)]
+        rows.append(head[~member(head, query.seen)][:most])
     return rows
 
 

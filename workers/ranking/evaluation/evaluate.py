@@ -43,14 +43,28 @@ def read_log(events: Sequence[Event], items: ItemTexts, scale: RatingScale) -> S
     return read_events(events, items.item_ids, scale)[0]
 
 
+def training_set(questions: Questions, items: ItemTexts) -> tuple[Sequences, ItemTexts]:
+    """Return what a model may learn from, to be asked `questions`: the past, and the catalogue of then."""
+    there = np.setdiff1d(np.arange(len(items.item_ids)), questions.new)
+    past = questions.past
+    rows = np.searchsorted(there, past.events.rows)
+    known = ItemTexts(tuple(items.item_ids[row] for row in there.tolist()), items.text_vectors[there])
+    return past._replace(events=past.events._replace(rows=rows)), known
+
+
 def evaluate(
-    questions: Questions, items: ItemTexts, model: Model, weights: Mapping[str, float] | None = None
+    questions: Questions,
+    items: ItemTexts,
+    model: Model,
+    weights: Mapping[str, float] | None = None,
+    exploration: float = 0.0,
 ) -> dict[str, Any]:
     """Return what a model and the baselines score on these questions, ready for JSON.
 
     Args:
         model: learned from nothing but `questions.past`.
         weights: `ranking.action_weights`; with any, the model is also measured as it ranks by them.
+        exploration: `ranking.exploration`.
 
     Raises:
         DataError: the model foretells nothing of an action that has a weight.
@@ -65,7 +79,7 @@ def evaluate(
     learned: System = Towers(model, items)
     retrieval = None
     if model.rescorer is not None:
-        learned = reranked = Reranked(model, items, RECALL_DEPTH)
+        learned = reranked = Reranked(model, items, RECALL_DEPTH, exploration)
         best, retrieval = "reranked", reranked.candidates
         systems[best] = OrPopular(learned, count)
         if model.isolated is not None:

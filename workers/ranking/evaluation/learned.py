@@ -6,6 +6,7 @@ import numpy as np
 
 from workers.ranking.candidates import Candidates, union
 from workers.ranking.evaluation.protocols import Questions
+from workers.ranking.evaluation.systems import POPULAR_DAYS, Popularity
 from workers.ranking.model.features import NEWEST, Pairs, Trails
 from workers.ranking.model.histories import cut_histories
 from workers.ranking.model.neighbours import Matrix, Neighbours
@@ -43,16 +44,23 @@ class Reranked(Towers):
 
     All others stand below, in the towers' order.
 
+    Args:
+        exploration: the setting `ranking.exploration`.
+
     Raises:
         ValueError: the model has no second stage.
     """
 
-    def __init__(self, model: Model, items: ItemTexts, candidates: int = CANDIDATES) -> None:
+    def __init__(
+        self, model: Model, items: ItemTexts, candidates: int = CANDIDATES, exploration: float = 0.0
+    ) -> None:
         super().__init__(model, items)
         if model.rescorer is None or model.evidence is None:
             raise ValueError("the model has no second stage")
         self._rescorer, self._evidence = model.rescorer, model.evidence
         self._numbers = model.numbers(items.item_ids)
+        self._unmet = model.unmet(items.item_ids)
+        self._exploration = (exploration * self._unmet).astype(np.float32)
         self._rows = np.full(len(model.item_ids), -1, np.int64)
         self._rows[self._numbers[self._numbers >= 0]] = np.flatnonzero(self._numbers >= 0)
         self._texts = model.unit_texts(items.text_vectors)
@@ -69,8 +77,9 @@ class Reranked(Towers):
         unseen = mask_seen(towers.copy(), questions)
         rows, owners, *_ = self._candidates(unseen, questions, trails)
         numbers = self._numbers[rows]
-        pairs = Pairs(owners, numbers, rows, self._model.trends[numbers])
+        pairs = Pairs(owners, numbers, rows, self._model.trends[numbers], self._unmet[rows])
         final = self._rescorer.rescore(towers[owners, rows], self._matrix[rows], self._texts, trails, pairs)
+        final += self._exploration[rows]
         final = self._with_more(final, questions, owners, rows)
         # The second stage says which candidate comes next if one of them does; that chance is the towers'.
         before, after = np.full((2, *unseen.shape), -np.inf, np.float32)
@@ -85,8 +94,11 @@ class Reranked(Towers):
         return final
 
     def candidates(self, questions: Questions) -> Candidates:
-        """Return what serving would score, from the three sources that know the user."""
+        """Return what serving would score: of the sources that know the user, or what is popular."""
         unseen = mask_seen(super().scores(questions), questions)
+        nobody = np.flatnonzero(questions.ends == questions.starts)
+        if len(nobody):
+            unseen[nobody] = Popularity(unseen.shape[1], POPULAR_DAYS).scores(questions.part(nobody))
         return self._candidates(unseen, questions, self._trails(questions))
 
     def _candidates(self, unseen: Matrix, questions: Questions, trails: Trails) -> Candidates:

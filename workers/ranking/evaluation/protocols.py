@@ -13,6 +13,7 @@ from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.signals import Integers
 
 Mask = npt.NDArray[np.bool_]
+NOTHING: Integers = np.zeros(0, np.int64)
 
 
 class Questions(NamedTuple):
@@ -28,6 +29,7 @@ class Questions(NamedTuple):
         targets: int64 (n,), the row that came next.
         applied: int64 (n,), how many events of the log, by time, have been applied when the question is put.
         users: int64 (n,), any number that names the user.
+        new: int64, rows of items that come into the catalogue after the events to learn from.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Questions(NamedTuple):
     targets: Integers
     applied: Integers
     users: Integers
+    new: Integers = NOTHING
 
     def part(self, places: Integers) -> Self:
         """Return the questions at `places`."""
@@ -158,6 +161,7 @@ def cold_items(log: Sequences, share: float, most: int, seed: int = 0, least_his
         log.events.rows[asked],
         np.full(len(asked), len(kept.starts)),
         log.starts[asked],
+        np.sort(cold),
     )
     enough = np.flatnonzero(ends - starts >= least_history)
     return questions.part(np.sort(draws.permutation(enough)[:most]))

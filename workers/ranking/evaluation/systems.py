@@ -12,6 +12,8 @@ from workers.ranking.model.ease import RIDGE, ease_lists, gram
 from workers.ranking.model.neighbours import Matrix, Neighbours
 
 DAY_MS: Final = 86_400_000.0
+POPULAR_DAYS: Final = 7.0
+"""Half-life of an event for users of whom nothing is known."""
 HALF_LIFE_EVENTS: Final = 5.0
 COVISITED_HALF_LIFE_EVENTS: Final = 2.0
 MOST_ITEMS: Final = 20_000
@@ -98,7 +100,7 @@ class OrPopular:
     """A system that needs a history, and popularity of the week where there is none."""
 
     def __init__(self, system: System, items: int) -> None:
-        self._system, self._popular = system, Popularity(items, 7.0)
+        self._system, self._popular = system, Popularity(items, POPULAR_DAYS)
 
     def scores(self, questions: Questions) -> Matrix:
         """Return the system's scores, or popularity's."""

@@ -16,24 +16,31 @@ HALF_LIFE_MS: Final = 7 * 86_400_000
 class KnownItems(NamedTuple):
     """Items with at least one event in the data, in the order of the model's identities.
 
+    What is neither among them nor passed over came after the model: that nobody acted on it says nothing of it.
+
     Attributes:
         item_ids: n ids.
         counts: int64 (n,), events of all time.
         popularity: float32 (n,), events that count half after 7 days, as of the newest event.
+        passed_over: ids of items that were there to be acted on, and nobody did.
     """
 
     item_ids: tuple[str, ...]
     counts: Integers
     popularity: npt.NDArray[np.float32]
+    passed_over: tuple[str, ...] = ()
 
 
 class _File(msgspec.Struct, array_like=True):
     item_ids: tuple[str, ...]
     counts: bytes
     popularity: bytes
+    passed_over: tuple[str, ...] = ()
 
 
-def count_items(item_ids: Sequence[str], rows: Integers, times_ms: Integers, now_ms: int) -> KnownItems:
+def count_items(
+    item_ids: Sequence[str], rows: Integers, times_ms: Integers, now_ms: int, passed_over: Sequence[str] = ()
+) -> KnownItems:
     """Return how often each item was acted on.
 
     Args:
@@ -41,17 +48,18 @@ def count_items(item_ids: Sequence[str], rows: Integers, times_ms: Integers, now
         rows: int64 (e,), places in `item_ids`, one an event.
         times_ms: int64 (e,), milliseconds since the epoch, none after `now_ms`.
         now_ms: the moment that popularity decays to.
+        passed_over: ids of the catalogue's other items.
     """
     weights = 0.5 ** ((now_ms - times_ms) / HALF_LIFE_MS)
     counts = np.bincount(rows, minlength=len(item_ids)).astype(np.int64)
     popularity = np.bincount(rows, weights=weights, minlength=len(item_ids)).astype(np.float32)
-    return KnownItems(tuple(item_ids), counts, popularity)
+    return KnownItems(tuple(item_ids), counts, popularity, tuple(passed_over))
 
 
 def pack(items: KnownItems) -> bytes:
     """Return the bytes of a bundle's `items.msgpack`; numbers are little-endian."""
     counts, popularity = items.counts.astype("<i8").tobytes(), items.popularity.astype("<f4").tobytes()
-    return msgspec.msgpack.encode(_File(items.item_ids, counts, popularity))
+    return msgspec.msgpack.encode(_File(items.item_ids, counts, popularity, items.passed_over))
 
 
 def unpack(content: bytes) -> KnownItems:
@@ -62,4 +70,5 @@ def unpack(content: bytes) -> KnownItems:
     """
     file = msgspec.msgpack.decode(content, type=_File)
     counts = np.frombuffer(file.counts, dtype="<i8").astype(np.int64)
-    return KnownItems(file.item_ids, counts, np.frombuffer(file.popularity, dtype="<f4").astype(np.float32))
+    popularity = np.frombuffer(file.popularity, dtype="<f4").astype(np.float32)
+    return KnownItems(file.item_ids, counts, popularity, file.passed_over)

@@ -81,4 +81,5 @@ class Counted(NamedTuple):
 
     def pairs(self, owners: Integers, items: Integers, snapshots: Integers) -> Pairs:
         """Return pairs of known items; `snapshots` int64 (m,) says as of when."""
-        return Pairs(owners, items, items, self.trends.values[snapshots, items])
+        met = np.zeros(len(items), np.bool_)
+        return Pairs(owners, items, items, self.trends.values[snapshots, items], met)

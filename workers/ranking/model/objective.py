@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from workers.ranking.model.batch import Batch
-from workers.ranking.model.towers import TwoTowers
+from workers.ranking.model.towers import UNKNOWN, TwoTowers
 
 MASKED: Final = -1e4
 
@@ -17,10 +17,12 @@ class Forward(NamedTuple):
 
     Attributes:
         vectors: float32 (m, width), of the batch's items.
+        nameless: bool (m,), items that stand here by their text alone.
         logits: float32 (t, m), scores before each target; `MASKED` where an item does not compete.
     """
 
     vectors: Tensor
+    nameless: Tensor
     logits: Tensor
 
 
@@ -44,8 +46,9 @@ def forward(
         precision: of the matrix products; float32 or bfloat16.
     """
     items = torch.from_numpy(batch.items)
+    named = towers.item.forget_some(identities[items])
     with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
-        vectors = towers.item(text_vectors[items], identities[items])
+        vectors = towers.item(text_vectors[items], named)
         rows, signals, gaps = (torch.from_numpy(column) for column in batch.histories[:3])
         # `embedding` rather than indexing: its gradient is summed in a fixed order, so equal seeds stay equal.
         users = towers.user(functional.embedding(rows, vectors), signals, gaps)
@@ -55,7 +58,7 @@ def forward(
     masked = batch.seen_from[batch.places // longest] <= (batch.places % longest)[:, None]
     masked |= ~batch.is_negative
     masked[torch.arange(len(batch.targets)), batch.targets] = False
-    return Forward(vectors.float(), logits.float().masked_fill(masked, MASKED))
+    return Forward(vectors.float(), named == UNKNOWN, logits.float().masked_fill(masked, MASKED))
 
 
 def next_item_loss(logits: Tensor, batch: Batch, loss: str = "softmax") -> Tensor:

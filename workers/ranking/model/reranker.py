@@ -8,10 +8,15 @@ from workers.ranking.model.features import NAMES
 
 FEATURES = len(NAMES) + 1
 """Those of `features`, and the towers' score itself."""
+_UNMET = NAMES.index("unmet")
+_OF_MET = [place for place, name in enumerate((*NAMES, "score")) if name not in ("taste", "unmet")]
+_OF_UNMET = [place for place, name in enumerate((*NAMES, "score")) if name in ("text", "taste", "events", "score")]
 
 
 class Reranker(nn.Module):
     """score = towers' score · scale + w · features + MLP(features, item vector); it starts as the towers' score.
+
+    A candidate that nobody can have acted on has w · features of its text in place of both, see `by_text`.
 
     Args:
         width: numbers in an item vector.
@@ -25,11 +30,12 @@ class Reranker(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(FEATURES))
         self.register_buffer("feature_scale", torch.ones(FEATURES))
         self.score_scale = nn.Parameter(torch.ones(()))
-        self.linear = nn.Linear(FEATURES, 1, bias=False)
-        self.feature_in = nn.Linear(FEATURES, hidden)
+        self.linear = nn.Linear(len(_OF_MET), 1, bias=False)
+        self.feature_in = nn.Linear(len(_OF_MET), hidden)
         self.item_in = nn.Linear(width, hidden, bias=False)
         self.middle = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, 1, bias=False)
+        self.unmet = nn.Linear(len(_OF_UNMET), 1)
         generator = torch.Generator().manual_seed(seed)
         for layer in (self.feature_in, self.item_in, self.middle):
             nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
@@ -37,6 +43,8 @@ class Reranker(nn.Module):
             nn.init.zeros_(bias)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.unmet.weight)
+        nn.init.zeros_(self.unmet.bias)
 
     def scale_to(self, sample: Tensor) -> None:
         """Take mean and spread from a sample of features, float32 (s, FEATURES)."""
@@ -53,7 +61,19 @@ class Reranker(nn.Module):
         """
         x = torch.cat([found, scores.detach()[:, None]], dim=1)
         x = (x - self.feature_mean) * self.feature_scale
-        hidden = functional.gelu(self.feature_in(x) + self.item_in(items))
+        met = x[:, _OF_MET]
+        hidden = functional.gelu(self.feature_in(met) + self.item_in(items))
         hidden = functional.gelu(self.middle(hidden)) + hidden
-        final: Tensor = scores * self.score_scale + (self.linear(x) + self.out(hidden))[:, 0]
+        final = scores * self.score_scale + (self.linear(met) + self.out(hidden))[:, 0]
+        unmet = found[:, _UNMET] > 0
+        return final.where(~unmet, self.by_text(scores, found)) if unmet.any() else final
+
+    def by_text(self, scores: Tensor, found: Tensor) -> Tensor:
+        """Return the final scores of candidates as if nobody could have acted on them, float32 (m,); as `forward`.
+
+        Only the weights of this very score learn from it. One MLP for these and all others took what was passed
+        over, which has as little evidence, for new, and cost .0021 to .0056 of NDCG@10 on the stream.
+        """
+        x = (torch.cat([found, scores.detach()[:, None]], dim=1) - self.feature_mean) * self.feature_scale
+        final: Tensor = scores.detach() * self.score_scale.detach() + self.unmet(x[:, _OF_UNMET])[:, 0]
         return final

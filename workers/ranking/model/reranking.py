@@ -67,8 +67,14 @@ def rerank_loss(
     final = stages.reranker(base.flatten(), found, said.vectors[places.flatten()]).view(places.shape)
     competes = (places != targets[:, None]) & (base > MASKED / 2)
     competes[:, 0] = True
-    final = final.masked_fill(~competes, MASKED)
-    return functional.cross_entropy(final, torch.zeros(len(targets), dtype=torch.int64))
+    # What stands here by its text alone teaches how likely an item is that nobody has met.
+    unmet = stages.reranker.by_text(base.flatten(), found).view(places.shape)
+    mixed = unmet.where(said.nameless[places], final.detach())
+    of_first = torch.zeros(len(targets), dtype=torch.int64)
+    known, new = (
+        functional.cross_entropy(scores.masked_fill(~competes, MASKED), of_first) for scores in (final, mixed)
+    )
+    return known + new
 
 
 def pair_features(

@@ -24,6 +24,7 @@ from workers.ranking.model.towers import UNKNOWN, TwoTowers
 from workers.ranking.model.trends import TRENDS
 
 Vectors = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 
 class Model:
@@ -57,6 +58,7 @@ class Model:
         self.cross = load_cross(bundle, cross) if cross is not None and "cross_encoder" in bundle.added else None
         self._towers.eval()
         self._identities = {item_id: row + 1 for row, item_id in enumerate(bundle.items.item_ids)}
+        self._passed_over = frozenset(bundle.items.passed_over)
         self._bundle = bundle
         trends = (
             bundle.second.trends if bundle.second is not None else np.zeros((len(bundle.items.item_ids), TRENDS))
@@ -131,6 +133,11 @@ class Model:
     def numbers(self, item_ids: Sequence[str]) -> Integers:
         """Return the numbers of items as evidence speaks of them, int64 (n,); -1 for unknown ones."""
         return np.array([self._identities.get(item_id, UNKNOWN) - 1 for item_id in item_ids], np.int64)
+
+    def unmet(self, item_ids: Sequence[str]) -> Mask:
+        """Return whether each item came after the model's data, bool (n,): it was in no catalogue of then."""
+        known, passed_over = self._identities, self._passed_over
+        return np.array([each not in known and each not in passed_over for each in item_ids], np.bool_)
 
     def unit_texts(self, text_vectors: Vectors) -> Vectors:
         """Return text vectors, float32 (n, text_dimension), centred as in training and of unit length."""

@@ -67,11 +67,14 @@ class ItemTower(nn.Module):
     def forward(self, text_vectors: Tensor, identities: Tensor) -> Tensor:
         """Return float32 (n, width) of text vectors (n, text_dimension) and identities int64 (n,)."""
         text = self.text((text_vectors - self.text_mean) * self.text_scale)
-        identity = self.identity(identities)
-        if self.training:  # drop whole identities, unscaled: the sum must also work without them
-            identity = identity * self.id_dropout.keep(len(identity), 1)
-        vectors: Tensor = self.norm(text + identity)
+        vectors: Tensor = self.norm(text + self.identity(identities))
         return vectors
+
+    def forget_some(self, identities: Tensor) -> Tensor:
+        """Return the identities with some made `UNKNOWN`, in training: then the text must also do alone."""
+        if not self.training:
+            return identities
+        return identities.where(self.id_dropout.keep(len(identities)), UNKNOWN)
 
 
 class CausalLayer(nn.Module):

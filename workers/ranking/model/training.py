@@ -161,7 +161,13 @@ def train_on(
     newest_ms = int(times_ms.max())
     bundle = Bundle.of(
         fitted.towers,
-        count_items([items.item_ids[row] for row in known], rows, times_ms, newest_ms),
+        count_items(
+            [items.item_ids[row] for row in known],
+            rows,
+            times_ms,
+            newest_ms,
+            [items.item_ids[row] for row in np.setdiff1d(np.arange(len(items.item_ids)), known)],
+        ),
         encoder_id=encoder_id,
         rating_scale=state.rating_scale,
         settings=settings,
