@@ -3,12 +3,13 @@
 import msgspec
 
 from streams.contracts import (
+    ActionBatch,
+    ActivityBatch,
     Answer,
     Erasure,
     Event,
     EventType,
     Item,
-    ItemActivity,
     ItemTrend,
     ItemVector,
     ModelAlias,
@@ -20,11 +21,10 @@ from streams.contracts import (
     Record,
     Rejected,
     TrainingExample,
-    UserAction,
     UserState,
     UserVector,
 )
-from streams.contracts.users import END, RATING, SESSION, TIME, TOPICS
+from streams.contracts.users import END, RATING, ROW, TOPICS, TYPES
 
 SCHEMA_VERSION = 1
 """Of every message; an incompatible change is a new topic."""
@@ -47,8 +47,8 @@ decode_answer = msgspec.json.Decoder(Answer).decode
 decode_item_vector = msgspec.msgpack.Decoder(ItemVector).decode
 _decode_user_state = msgspec.msgpack.Decoder(UserState).decode
 decode_user_vector = msgspec.msgpack.Decoder(UserVector).decode
-decode_user_action = msgspec.msgpack.Decoder(UserAction).decode
-decode_item_activity = msgspec.msgpack.Decoder(ItemActivity).decode
+decode_action_batch = msgspec.msgpack.Decoder(ActionBatch).decode
+decode_activity_batch = msgspec.msgpack.Decoder(ActivityBatch).decode
 decode_training_example = msgspec.msgpack.Decoder(TrainingExample).decode
 decode_ranking_query = msgspec.msgpack.Decoder(RankingQuery).decode
 decode_item_trend = msgspec.msgpack.Decoder(ItemTrend).decode
@@ -80,15 +80,14 @@ def decode_user_state(value: bytes) -> UserState:
 
 
 def _fits(state: UserState) -> bool:
-    rows = len(state.type_column)
+    types = state.row_column[TYPES]
     return (
-        len(state.time_column) == rows * TIME.size
-        and len(state.session_column) == rows * SESSION.size
-        and len(state.rating_column) == state.type_column.count(_RATING_CODE) * RATING.size
-        and state.item_column.count(END) == rows
+        len(state.row_column) == len(types) * ROW.size
+        and len(state.rating_column) == types.count(_RATING_CODE) * RATING.size
+        and state.item_column.count(END) == len(types)
         and state.seen_column.count(END) == state.seen_entries
         and state.item_column[-1:] in (b"", END)
         and state.seen_column[-1:] in (b"", END)
         and 0 <= state.topic < len(TOPICS)
-        and max(state.type_column, default=0) < len(EventType)
+        and max(types, default=0) < len(EventType)
     )

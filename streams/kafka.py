@@ -15,6 +15,8 @@ _log = logging.getLogger("headrace.librdkafka")
 _log.addFilter(Repeats())
 _EMBEDDED_CLUSTER = "mockCluster"
 _CONNECT_SECONDS = 10.0
+_embedded: dict[str, bool] = {}
+"""By address, as far as it was asked."""
 # A client that cannot connect waits twice as long each time, up to 10 s by librdkafka's default. After a broker
 # was away that would be another 10 s, and once more for the connection to each coordinator.
 _RECONNECT_MS = 500
@@ -88,8 +90,14 @@ def admin(settings: Settings) -> AdminClient:
 
 
 def is_embedded(settings: Settings) -> bool:
-    """Return whether the broker is the one that `headrace broker` runs; raises as `partition_count` does."""
-    return embedded_cluster(metadata(settings))
+    """Return whether the broker is the one that `headrace broker` runs; raises as `partition_count` does.
+
+    It is asked once: a new client takes 50 ms to connect.
+    """
+    servers = settings.kafka.bootstrap_servers
+    if servers not in _embedded:
+        _embedded[servers] = embedded_cluster(metadata(settings))
+    return _embedded[servers]
 
 
 def embedded_cluster(cluster: ClusterMetadata) -> bool:

@@ -103,6 +103,7 @@ class Loop(Generic[M]):
         messages = self._batches.read(self._patience_seconds)  # 2
         active = self._ownership.active
         records = [record_of(message) for message in messages if message.partition() in active]  # 3
+        del messages  # what follows is made where they were, which is in the processor's cache
         try:
             self._handle(records)
         except Abandoned as why:

@@ -21,6 +21,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams import metrics
+from streams.fencing import fence_in_background
 from streams.kafka import admin, consumer
 from streams.restore import Restore
 from streams.settings import Settings
@@ -136,9 +137,13 @@ class Ownership:
                     self._transform.sources,
                     partitions=numbers,
                     changelogs=changelogs,
+                    unblock=self._fence,
                 )
             )
         self._changed()
+
+    def _fence(self, numbers: frozenset[int]) -> None:
+        fence_in_background(self._settings, self._group, self._sources(numbers))
 
     def _revoke(self, numbers: Sequence[int]) -> None:
         self._consumer.incremental_unassign(self._sources(self.active & set(numbers)))

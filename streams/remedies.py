@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
 
+from streams.errors import BrokerError, Fatal
+
 
 class Remedy(Enum):
     """What to do about an error."""
@@ -100,3 +102,12 @@ def row_of(error: KafkaError) -> Row:
 def tells_of_absence(error: KafkaError) -> bool:
     """Return whether the broker was away, or a coordinator elsewhere, so that a producer may have lost them."""
     return error.code() in _AWAY
+
+
+def ended(error: KafkaError, why: str) -> Fatal:
+    """Return what ends the process, where the remedy is END."""
+    return BrokerError(
+        f"This worker's transactions cannot go on: {why} ({error.str()}).",
+        "give every running worker of one kind its own `instance` (HEADRACE_INSTANCE), "
+        "or correct the broker's permissions and limits.",
+    )

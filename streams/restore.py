@@ -9,8 +9,7 @@ For the partitions of one assignment:
 4. the partitions are restored; their sources start at the offsets of step 1.
 
 In this order no batch can be in the offsets and not in the state: its markers reach the topics one by one, and
-the changelog's may be the last. Waiting for a dead owner's open transaction costs nothing that its readers do
-not wait for anyhow.
+the changelog's may be the last. A dead owner's open transaction is waited for; `streams/fencing.py` ends it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +53,7 @@ class Restore:
             with the epoch of the old one for ever (`FENCED_LEADER_EPOCH`, librdkafka 2.16).
         group: whose offsets tell where the sources start.
         make_reader: returns a consumer outside the group, read committed, that tells ends of partitions.
+        unblock: told the partitions once the broker has answered something, before step 1.
 
     Attributes:
         reading: whether the last step found something to read, so that the next should follow at once.
@@ -68,7 +68,9 @@ class Restore:
         *,
         partitions: Sequence[int],
         changelogs: Sequence[Changelog],
+        unblock: Callable[[frozenset[int]], None] = lambda _: None,
     ) -> None:
+        self._unblock = unblock
         self._make_admin = make_admin
         self._admin = make_admin()
         self._make_reader = make_reader
@@ -142,6 +144,7 @@ class Restore:
             is None
         ):
             return False
+        self._unblock(self.partitions)
         self._asked_at = monotonic_seconds()
         self._ask_at = 0.0
         self._step = self._await_stable_offsets

@@ -31,8 +31,8 @@ from streams.bounded import Bounded, Overdue
 from streams.clock import monotonic_seconds
 from streams.contracts import Output
 from streams.delivery import Abandoned, Unknown
-from streams.errors import BrokerError, Fatal, Transient
-from streams.remedies import Remedy, row_of, tells_of_absence
+from streams.errors import Transient
+from streams.remedies import Remedy, ended, row_of, tells_of_absence
 from streams.transform import Ends
 
 _log = structlog.get_logger()
@@ -40,6 +40,7 @@ _CALL_SECONDS = 5.0
 _HUNG_SECONDS = _CALL_SECONDS + 1.0
 _COMMIT_SECONDS = 5.0  # a longer wait would cost the consumer its session, and its state is read back then anyhow
 _INIT_SECONDS = 1.0
+_CONNECT_SECONDS = 0.2
 _TWIN_REPLACEMENTS = 5
 _TWIN_SECONDS = 60.0
 
@@ -56,6 +57,7 @@ class TransactionalDelivery:
         make_producer: returns a new producer, always with the same `transactional.id`.
         timeout_seconds: a broker that starts no transaction for longer ends the worker.
         place: some partition of the group; None for a writer that commits no offsets, who has none to settle.
+        writer: the `transactional.id`; it stands beside the offsets, for `streams/fencing.py`.
 
     Raises:
         Transient: the broker does not answer.
@@ -68,7 +70,9 @@ class TransactionalDelivery:
         make_producer: Callable[[], Producer],
         timeout_seconds: float,
         place: TopicPartition | None = None,
+        writer: str = "",
     ) -> None:
+        self._writer = writer
         self._consumer = consumer
         self._place = place
         self._settled = False
@@ -143,7 +147,8 @@ class TransactionalDelivery:
     def _send(self, offsets: Sequence[TopicPartition]) -> None:
         """Do step 3: the batch is not committed before step 4, so that it may be given up at any time."""
         group = self._consumer.consumer_group_metadata()
-        send = partial(self._producer.send_offsets_to_transaction, list(offsets), group, _CALL_SECONDS)
+        signed = [TopicPartition(each.topic, each.partition, each.offset, self._writer) for each in offsets]
+        send = partial(self._producer.send_offsets_to_transaction, signed, group, _CALL_SECONDS)
         try:
             self._do(lambda: self._bounded(send, _HUNG_SECONDS), patient=False)
         except Overdue as overdue:
@@ -186,7 +191,7 @@ class TransactionalDelivery:
                     lost = f"{row.why}: {error.str()}"
                     raise _Lost(lost) if committing else Abandoned(lost)
                 case Remedy.END:
-                    raise _ended(error, row.why)
+                    raise ended(error, row.why)
 
     def _abort(self, cause: KafkaError, committing: bool) -> None:
         """Abort; only an abort that the broker has confirmed tells that a commit has not happened before it."""
@@ -195,8 +200,8 @@ class TransactionalDelivery:
         if self._shaken:
             self._replace(cause.str(), "the broker was away")  # which aborts as well
             raise _Lost(refused) if committing else Abandoned(refused)
-        self._producer.purge()
         try:
+            # It drops what was not sent. To purge what was sent as well cost the next batch (see ADR 4).
             self._do(lambda: self._producer.abort_transaction(_CALL_SECONDS), patient=False)
         except Abandoned:  # replaced on the way
             raise _Lost(refused) if committing else Abandoned(refused) from None
@@ -207,7 +212,7 @@ class TransactionalDelivery:
         now = monotonic_seconds()
         self._replaced_at = [at for at in self._replaced_at if now - at < _TWIN_SECONDS] + [now]
         if len(self._replaced_at) > _TWIN_REPLACEMENTS:
-            raise _ended(cause, why)
+            raise ended(cause, why)
 
     def _replace(self, cause: str, why: str) -> None:
         self._settled = self._shaken = False
@@ -228,13 +233,16 @@ class TransactionalDelivery:
         """
         if self._waits_since is None:
             return
+        # A producer that asks for its coordinator before it is connected asks again half a second later.
+        with suppress(KafkaException):
+            self._producer.list_topics(timeout=_CONNECT_SECONDS)
         try:
             self._producer.init_transactions(_INIT_SECONDS)
         except KafkaException as failure:
             error = failure.args[0]
             row = row_of(error)
             if row.remedy is not Remedy.RETRY:
-                raise _ended(error, row.why) from None
+                raise ended(error, row.why) from None
             if monotonic_seconds() - self._waits_since > self._timeout_seconds:
                 raise Transient(f"the broker starts no transaction: {error.str()}") from None
             raise Abandoned(f"the broker starts no transaction yet: {error.str()}") from None
@@ -286,11 +294,3 @@ def _is_left(record: dict[str, Any]) -> bool:
     if error is not None and error.code() != KafkaError._QUEUE_FULL:
         raise KafkaException(error)
     return error is not None
-
-
-def _ended(error: KafkaError, why: str) -> Fatal:
-    return BrokerError(
-        f"This worker's transactions cannot go on: {why} ({error.str()}).",
-        "give every running worker of one kind its own `instance` (HEADRACE_INSTANCE), "
-        "or correct the broker's permissions and limits.",
-    )

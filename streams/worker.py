@@ -89,5 +89,9 @@ def delivery_of(
     transactional_id = identity(name, settings)
     _log.info("delivery", guarantee="exactly once", transactional_id=transactional_id)
     return TransactionalDelivery(
-        reader, partial(transactional_producer, settings, transactional_id), timeout_seconds, place
+        reader,
+        partial(transactional_producer, settings, transactional_id),
+        timeout_seconds,
+        place,
+        transactional_id,
     )

@@ -1,6 +1,7 @@
 """Slates and actions of many users, as the log would hold them, and what the pure join makes of them."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -8,6 +9,8 @@ from typing import NamedTuple
 from streams.clock import from_ms, to_ms
 from streams.codec import encode_json, encode_msgpack
 from streams.contracts import (
+    ActionBatch,
+    ActivityBatch,
     EventType,
     ItemActivity,
     Output,
@@ -19,12 +22,13 @@ from streams.contracts import (
     UserAction,
 )
 from streams.contracts.recommendations import recommendation_id
+from streams.contracts.users import TOPICS
 from streams.feedback.attribution import acted, expired, offered
 from streams.feedback.join_state import JoinState, kept, new_state, slate_of
 from streams.feedback.step import At
 from streams.partitioner import owner
 from streams.settings.feedback import FeedbackSettings
-from streams.topics import CLICKSTREAM, ITEM_ACTIVITY, RECOMMENDATIONS, USER_ACTIONS
+from streams.topics import ITEM_ACTIVITY, RECOMMENDATIONS, USER_ACTIONS
 
 PARTITIONS = 4
 START_MS = to_ms(datetime(2026, 1, 5, tzinfo=UTC))
@@ -59,10 +63,9 @@ def traffic(actions: int, seed: int = 7) -> list[Said]:
         user = f"u{number // _SESSION}.{number % _TOGETHER}"
         home = owner(user.encode(), PARTITIONS)
         time_ms = START_MS + number * 1_800_000 // _SESSION
-        source = Source(topic=CLICKSTREAM, partition=home, offset=offsets[home], create_time_ms=START_MS + number)
+        action = _action(user, number, time_ms, offsets[home], slates.get(user, []), draw)
         offsets[home] += 1
-        action = _action(user, number, time_ms, source, slates.get(user, []), draw)
-        slate = _slate(user, action, draw)
+        slate = _slate(home, action, draw)
         slates.setdefault(user, []).append(slate)
         said += [Said(home, action), Said(home, slate)]
     return said
@@ -76,32 +79,55 @@ def ends(said: list[Said]) -> list[Said]:
         user = f"{FLUSH}{number}"
         home = owner(user.encode(), PARTITIONS)
         if home not in {each.partition for each in found}:
-            source = Source(topic=CLICKSTREAM, partition=home, offset=10**9, create_time_ms=START_MS)
-            action = UserAction(
-                1, user, user, _CODES[EventType.VIEW], "i0", last_ms + _LATER_MS, None, None, source
-            )
-            found += [Said(home, action), Said(home, _slate(user, action, random.Random(0)))]
+            view = _CODES[EventType.VIEW]
+            action = UserAction(user, view, "i0", last_ms + _LATER_MS, None, None, 0, 10**9, START_MS)
+            found += [Said(home, action), Said(home, _slate(home, action, random.Random(0)))]
     return found
 
 
-def records(said: list[Said]) -> Iterator[Output]:
-    """Return the records that carry these messages."""
+def records(said: list[Said], together: int = 30) -> Iterator[Output]:
+    """Return the records that carry these messages, up to `together` actions in one; some users have two in it."""
+    waiting: dict[int, list[UserAction]] = {}
     for partition, message in said:
-        key = message.user_id.encode()
-        if isinstance(message, UserAction):
-            yield Output(USER_ACTIONS, partition, key, encode_msgpack(message))
-        else:
-            yield Output(RECOMMENDATIONS, partition, key, encode_json(message))
+        if isinstance(message, Recommendation):
+            yield Output(RECOMMENDATIONS, partition, message.user_id.encode(), encode_json(message))
+            continue
+        actions = waiting.setdefault(partition, [])
+        actions.append(message)
+        if len(actions) == together:
+            yield _actions(partition, waiting.pop(partition))
+    for partition, actions in waiting.items():
+        yield _actions(partition, actions)
 
 
-def activity(said: list[Said]) -> Iterator[Output]:
-    """Return one record of item activity for each action."""
-    for _, message in said:
-        if isinstance(message, UserAction):
-            counts = {message.event_type: 1}
-            value = ItemActivity(1, message.item_id, counts, message.event_time_ms, message.source)
-            home = owner(message.item_id.encode(), PARTITIONS)
-            yield Output(ITEM_ACTIVITY, home, message.item_id.encode(), encode_msgpack(value))
+def activity(said: list[Said], together: int = 30) -> Iterator[Output]:
+    """Return the records of item activity of these actions, as if `together` of them had been one batch."""
+    actions = [message for _, message in said if isinstance(message, UserAction)]
+    for start in range(0, len(actions), together):
+        items: dict[str, ItemActivity] = {}
+        for action in actions[start : start + together]:
+            before = items.get(action.item_id)
+            counts = Counter(before.counts if before else {}) + Counter([action.event_type])
+            newest_ms = max(action.event_time_ms, before.stream_time_ms if before else 0)
+            items[action.item_id] = ItemActivity(action.item_id, dict(counts), newest_ms)
+        for home in range(PARTITIONS):
+            some = tuple(each for name, each in items.items() if owner(name.encode(), PARTITIONS) == home)
+            if some:
+                yield Output(ITEM_ACTIVITY, home, None, encode_msgpack(ActivityBatch(1, some)))
+
+
+def source_of(partition: int, action: UserAction) -> Source:
+    """Return the clickstream record that carried this action."""
+    return Source(
+        topic=TOPICS[action.topic],
+        partition=partition,
+        offset=action.offset,
+        create_time_ms=action.create_time_ms,
+    )
+
+
+def _actions(partition: int, actions: list[UserAction]) -> Output:
+    return Output(USER_ACTIONS, partition, None, encode_msgpack(ActionBatch(1, tuple(actions))))
 
 
 def expected(said: list[Said]) -> dict[str, TrainingExample]:
@@ -124,7 +150,7 @@ def expected(said: list[Said]) -> dict[str, TrainingExample]:
 
 
 def _action(
-    user: str, number: int, time_ms: int, source: Source, slates: list[Recommendation], draw: random.Random
+    user: str, number: int, time_ms: int, offset: int, slates: list[Recommendation], draw: random.Random
 ) -> UserAction:
     item, named = f"i{draw.randrange(_ITEMS)}", None
     if slates and draw.random() < 0.6:
@@ -132,11 +158,12 @@ def _action(
         item = draw.choice(slate.items).item_id
         named = slate.recommendation_id if draw.random() < 0.5 else None
     kind = draw.choice(_KINDS)
-    return UserAction(1, user, f"e{number}", _CODES[kind], item, time_ms, None, named, source)
+    return UserAction(user, _CODES[kind], item, time_ms, None, named, 0, offset, START_MS + number)
 
 
-def _slate(user: str, action: UserAction, draw: random.Random) -> Recommendation:
-    source, model = action.source, draw.choice(["m1", "m1", "m1", "m2"])
+def _slate(partition: int, action: UserAction, draw: random.Random) -> Recommendation:
+    user, source = action.user_id, source_of(partition, action)
+    model = draw.choice(["m1", "m1", "m1", "m2"])
     items = tuple(
         RecommendedItem(f"i{item}", rank, 1.0 / rank, (Reason(draw.choice(["learned", "popular"])),))
         for rank, item in enumerate(draw.sample(range(_ITEMS), 10), start=1)
@@ -146,7 +173,7 @@ def _slate(user: str, action: UserAction, draw: random.Random) -> Recommendation
         recommendation_id=recommendation_id(user, source.partition, source.offset, model),
         user_id=user,
         items=items,
-        caused_by=(action.event_id,),
+        caused_by=(f"e{action.offset}",),
         source=source,
         last_event_time=moment,
         generated_at=from_ms(action.event_time_ms + source.offset % 1_000),

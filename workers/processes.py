@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import structlog
 
-from encoder.identity import encoder_id
 from streams.clock import sleep_seconds
 from streams.kafka import is_embedded
 from streams.ownership import Partitions
@@ -53,6 +52,7 @@ def _run_ranking(settings: Settings, stop: Stop, health: Health) -> None:
     import torch
     from threadpoolctl import threadpool_limits
 
+    from encoder.identity import encoder_id
     from index.probe import RecallProbe
     from workers.ranking.pipeline import Stages
     from workers.ranking.transform import RankingTransform

@@ -1,7 +1,7 @@
 """The messages on every topic. JSON on public topics, msgpack on internal ones."""
 
 from streams.contracts.events import ITEMLESS, Event, EventType
-from streams.contracts.feedback import ItemActivity, UserAction
+from streams.contracts.feedback import ActionBatch, ActivityBatch, ItemActivity, UserAction
 from streams.contracts.items import Item, ItemVector
 from streams.contracts.learning import ItemTrend, TrainingExample
 from streams.contracts.models import ModelAlias, ModelVersion
@@ -13,6 +13,8 @@ from streams.contracts.users import Interaction, UserState, UserVector
 
 __all__ = [
     "ITEMLESS",
+    "ActionBatch",
+    "ActivityBatch",
     "Answer",
     "Cleared",
     "Erasure",

@@ -1,43 +1,60 @@
-"""What the state worker tells the feedback app (msgpack): accepted actions by user, counts by item."""
+"""What the state worker tells the feedback app (msgpack): accepted actions of users, counts by item.
+
+A record holds much of one batch of the state worker: one for each action and each item would cost as much as
+all the folding (ADR 5). It has no key: the partition says whose it is. A record with a key and no value on
+`user.actions.v1` is the end of a user who was erased.
+"""
 
 import msgspec
 
-from streams.contracts.recommendations import Source
-
 
 class UserAction(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """`user.actions.v1`, keyed by `user_id`: one accepted, de-duplicated event that names an item.
+    """One accepted, de-duplicated event that names an item.
 
     Attributes:
         event_type: `EventType` as its position in that enumeration.
         event_time_ms: milliseconds since the epoch.
         value: the rating, where the event had one.
         recommendation_id: the slate that the event answers, where the producer knew it.
-        source: the clickstream record that carried the event; makes a repeated action known as one.
+        topic: of the record that carried the event, as a position in `TOPICS`. Topic and offset name the event,
+            and make a repeated action known as one: those of a user grow.
+        offset: of that record, on the same partition number as this one.
+        create_time_ms: CreateTime of that record.
     """
 
-    schema_version: int
     user_id: str
-    event_id: str
     event_type: int
     item_id: str
     event_time_ms: int
     value: float | None
     recommendation_id: str | None
-    source: Source
+    topic: int
+    offset: int
+    create_time_ms: int
+
+
+class ActionBatch(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """`user.actions.v1`: what users of this partition did, each user's actions in the order of the log."""
+
+    schema_version: int
+    actions: tuple[UserAction, ...]
 
 
 class ItemActivity(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """`item.activity.v1`, keyed by `item_id`: what one batch of the state worker held about an item.
+    """What one batch of the state worker held about an item.
 
     Attributes:
         counts: accepted events by `EventType` (its position in that enumeration).
         stream_time_ms: the largest event time among them, milliseconds since the epoch.
-        source: the newest clickstream record among them.
     """
 
-    schema_version: int
     item_id: str
     counts: dict[int, int]
     stream_time_ms: int
-    source: Source
+
+
+class ActivityBatch(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """`item.activity.v1`: items whose ids murmur2 puts on this partition, each at most once."""
+
+    schema_version: int
+    items: tuple[ItemActivity, ...]

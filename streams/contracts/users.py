@@ -13,15 +13,29 @@ from streams.topics import CLICKSTREAM, REKEYED
 END = b"\xff"
 """Ends every item id of a packed column: a byte that UTF-8 never contains."""
 
-TIME = Struct("<q")
+ROW = Struct("<IHHB")
+"""Of an interaction: event time (milliseconds since the epoch; the lower 32 bits, then the upper 16), mark of the
+session, `EventType.code`."""
+TYPES = slice(ROW.size - 1, None, ROW.size)
+"""Cuts the codes out of a column of rows."""
 RATING = Struct("<d")
-SESSION = Struct("<H")
+HASH_BYTES = 6
+"""Of an event id in `recent_column`: beside 64 of them one event in 4·10¹² is taken for a repeat."""
 TOPICS = (CLICKSTREAM, REKEYED)
 """The topics that events come from; `UserState` names them by their position."""
 
 _TYPES = tuple(EventType)
 _RETRACTIONS = frozenset(kind.code for kind in RETRACTIONS)
 _RATING = EventType.RATING.code
+
+
+def row_of(time_ms: int, mark: int, code: int) -> bytes:
+    """Return a `ROW`.
+
+    Args:
+        time_ms: milliseconds since the epoch, 0 to 2**48 - 1.
+    """
+    return ROW.pack(time_ms & 0xFFFF_FFFF, time_ms >> 32, mark, code)
 
 
 class Interaction(NamedTuple):
@@ -49,13 +63,11 @@ class UserState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         item_column: the items of the history, each id in UTF-8 followed by `END`.
-        time_column: their event times, `TIME` each.
-        type_column: their `EventType.code`, one byte each.
-        session_column: the mark of their session id, `SESSION` each.
+        row_column: the rest of each, a `ROW`.
         rating_column: `RATING` for each `rating` event among them.
         seen_column: items that fell out of the history, oldest first, as `item_column`; may repeat itself.
         seen_entries: ids in `seen_column`.
-        recent_column: 8 bytes for each of the newest accepted events, in order of arrival: repeats are found here.
+        recent_column: `HASH_BYTES` for each of the newest accepted events, in order of arrival; tells repeats.
         event_count: accepted events of every type.
         last_event_time_ms: the largest event time of the user, milliseconds since the epoch.
         second_event_time_ms: the second largest; -1 after one event.
@@ -73,9 +85,7 @@ class UserState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     schema_version: int
     user_id: str
     item_column: bytes
-    time_column: bytes
-    type_column: bytes
-    session_column: bytes
+    row_column: bytes
     rating_column: bytes
     seen_column: bytes
     seen_entries: int
@@ -120,12 +130,10 @@ class UserState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def _entries(self) -> Iterator[Interaction]:
         """Yield the rows of the columns."""
         ratings = RATING.iter_unpack(self.rating_column)
-        times = TIME.iter_unpack(self.time_column)
-        marks = SESSION.iter_unpack(self.session_column)
         items = self.item_column.split(END)[:-1]
-        for item, (time_ms,), kind, (mark,) in zip(items, times, self.type_column, marks, strict=True):
+        for item, (low, high, mark, kind) in zip(items, ROW.iter_unpack(self.row_column), strict=True):
             value = next(ratings)[0] if kind == _RATING else None
-            yield Interaction(item.decode(), time_ms, kind, value, mark)
+            yield Interaction(item.decode(), low | high << 32, kind, value, mark)
 
 
 class UserVector(msgspec.Struct, frozen=True, array_like=True):

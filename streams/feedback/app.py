@@ -12,6 +12,7 @@ from streams.settings import Settings
 
 _MAX_REQUEST_BYTES = 4 * 1024 * 1024
 _MAX_BATCH_BYTES = 256 * 1024
+_QUEUE_RECORDS = 1_024  # of some 20 kB, 64 kB at most
 
 
 class FeedbackApp(faust.App):
@@ -60,6 +61,7 @@ def feedback_app(settings: Settings, partitions: int, embedded: bool) -> Feedbac
         producer_max_batch_size=_MAX_BATCH_BYTES,
         producer_request_timeout=settings.loop.delivery_timeout_seconds,
         stream_wait_empty=True,
+        stream_buffer_maxsize=_QUEUE_RECORDS,
         store="memory://",
         topic_partitions=partitions,
         topic_replication_factor=settings.topics.replication_factor,

@@ -12,8 +12,8 @@ that an action caused is not answered by it.
 
 | what may go wrong | what is done |
 |---|---|
-| a record is read again | its offset was applied: nothing |
-| the same action at another offset | its clickstream record was applied: nothing, counted as duplicate |
+| a slate is read again | its offset was applied: nothing, counted as duplicate |
+| an action is read again, or stands at another offset | its clickstream record was applied: the same |
 | the same slate again, perhaps mended after an item was withdrawn | its new items are added, the old ones stay |
 | the action comes before its slate | it is kept, and finds the slate when that comes |
 | the slate never comes | the action waits for a window, then ends as unattributed, `no_slate` |
@@ -54,8 +54,12 @@ def offered(state: JoinState, at: At, slate: OpenSlate, settings: FeedbackSettin
 
 
 def acted(state: JoinState, at: At, action: KeptAction, settings: FeedbackSettings) -> Step:
-    """Return the step of something that the user did; what is over by then ends first."""
-    if at.offset <= state.applied.get(at.topic, -1):
+    """Return the step of something that the user did; what is over by then ends first.
+
+    A record holds many actions, so its own offset does not tell which of them are applied. The clickstream's does:
+    actions of a user come in the order of the clickstream.
+    """
+    if action.offset <= state.applied.get(action.topic, -1):
         return Step(state, duplicate=True)
     before = expired(state, at.now_ms, settings)
     return before.then(_acted(_applied(before.state, at), action, settings))
@@ -105,8 +109,6 @@ def _offered(state: JoinState, slate: OpenSlate, settings: FeedbackSettings) -> 
 
 
 def _acted(state: JoinState, action: KeptAction, settings: FeedbackSettings) -> Step:
-    if action.offset <= state.applied.get(action.topic, -1):
-        return Step(state, duplicate=True)
     state.applied[action.topic] = action.offset
     if action.time_ms + _window_ms(settings) < state.stream_time_ms:
         return Step(state, unattributed=() if action.event_type == IMPRESSION else ("late",))

@@ -17,6 +17,9 @@ from streams.errors import Transient
 from streams.feedback import metrics
 from streams.feedback.taking import taken
 
+MOST_BYTES = 256 * 1024
+"""A batch takes no more records once it holds so many bytes: some thousands of actions, about a second's work."""
+
 Failed = Callable[[BaseException], None]
 
 
@@ -62,8 +65,12 @@ class Batching:
             async for event in stream.noack().events():
                 self._arrive(event)
                 # While there is more, a larger batch costs less; when there is none, waiting brings nothing.
-                for more in taken(stream, self._most - 1):
+                left_bytes = MOST_BYTES - _size(event)
+                for more in taken(stream, self._most - 1) if left_bytes > 0 else ():
                     self._arrive(more)
+                    left_bytes -= _size(more)
+                    if left_bytes <= 0:
+                        break
                 await self._handle()
         except asyncio.CancelledError:
             raise
@@ -101,6 +108,10 @@ class Batching:
             self.newest[record.topic, record.partition] = (record.offset, record.timestamp_ms)
         for topic, count in Counter(record.topic for record in records).items():
             metrics.MESSAGES.labels(topic).inc(count)
+
+
+def _size(event: EventT[Any]) -> int:
+    return len(event.message.value or b"")
 
 
 def _record(event: EventT[Any]) -> Record:

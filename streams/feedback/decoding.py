@@ -5,17 +5,18 @@ from typing import NamedTuple
 
 from streams.codec import (
     UNREADABLE,
-    decode_item_activity,
+    decode_action_batch,
+    decode_activity_batch,
     decode_recommendation,
-    decode_user_action,
     unreadable,
 )
-from streams.contracts import ItemActivity, Recommendation, Record, Rejected, UserAction
+from streams.contracts import ActionBatch, ActivityBatch, Recommendation, Record, Rejected
+from streams.contracts.users import TOPICS
 from streams.feedback.join_state import TYPES
 from streams.privacy.receipts import erasure_of
 from streams.topics import ITEM_ACTIVITY, RECOMMENDATIONS, USER_ACTIONS
 
-Message = UserAction | Recommendation | ItemActivity
+Message = ActionBatch | Recommendation | ActivityBatch
 
 
 class Erased(NamedTuple):
@@ -31,34 +32,51 @@ class Erased(NamedTuple):
 
 def decoded(record: Record) -> Message | Erased | Rejected:
     """Return the message of a record of any source topic, or why there is none."""
-    if record.key is None:
-        return Rejected(record, "keyless", "the record needs its user_id or item_id as key")
     if record.value is not None:
-        return _message(record, record.key, record.value)
-    if record.topic in (RECOMMENDATIONS, USER_ACTIONS):
-        return Erased(record.key.decode(errors="replace"), erasure_of(record.headers))
-    return Rejected(record, "empty", "the record needs a value")
+        return _message(record, record.value)
+    if record.topic not in (RECOMMENDATIONS, USER_ACTIONS):
+        return Rejected(record, "empty", "the record needs a value")
+    if record.key is None:
+        return Rejected(record, "keyless", "a null needs the user_id as key")
+    return Erased(record.key.decode(errors="replace"), erasure_of(record.headers))
 
 
-def _message(record: Record, key: bytes, value: bytes) -> Message | Rejected:
+def _message(record: Record, value: bytes) -> Message | Rejected:
     try:
         message = _DECODERS[record.topic](value)
     except UNREADABLE as error:
         return unreadable(record, error)
-    if any(not 0 <= kind < len(TYPES) for kind in _kinds(message)):
-        return Rejected(record, "invalid", "an event type is none that is known")
-    name = message.item_id if isinstance(message, ItemActivity) else message.user_id
-    return message if name.encode() == key else Rejected(record, "key_mismatch", f"the key is not {name!r}")
+    if isinstance(message, Recommendation):
+        return message if record.key == message.user_id.encode() else _mis_keyed(record, repr(message.user_id))
+    if record.key is not None:
+        return _mis_keyed(record, "missing: what is said of many has none")
+    wrong = _wrong(message)
+    return message if wrong is None else Rejected(record, "invalid", wrong)
 
 
-def _kinds(message: Message) -> set[int]:
-    if isinstance(message, UserAction):
-        return {message.event_type}
-    return set(message.counts) if isinstance(message, ItemActivity) else set()
+def _mis_keyed(record: Record, right: str) -> Rejected:
+    if record.key is None:
+        return Rejected(record, "keyless", f"the record needs a key, {right}")
+    return Rejected(record, "key_mismatch", f"the key is not {right}")
 
 
+def _wrong(message: ActionBatch | ActivityBatch) -> str | None:
+    """Return what no schema says."""
+    if isinstance(message, ActionBatch):
+        kinds = {action.event_type for action in message.actions}
+        if not {action.topic for action in message.actions} <= _TOPICS:
+            return "a source is none that is known"
+    else:
+        kinds = {kind for each in message.items for kind in each.counts}
+        if len({each.item_id for each in message.items}) < len(message.items):
+            return "an item stands in it twice"
+    return None if kinds <= _KINDS else "an event type is none that is known"
+
+
+_KINDS = set(range(len(TYPES)))
+_TOPICS = set(range(len(TOPICS)))
 _DECODERS: dict[str, Callable[[bytes], Message]] = {
-    USER_ACTIONS: decode_user_action,
+    USER_ACTIONS: decode_action_batch,
     RECOMMENDATIONS: decode_recommendation,
-    ITEM_ACTIVITY: decode_item_activity,
+    ITEM_ACTIVITY: decode_activity_batch,
 }

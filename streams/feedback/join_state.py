@@ -8,6 +8,7 @@ from streams.clock import to_ms
 from streams.codec import SCHEMA_VERSION
 from streams.contracts import EventType, Recommendation, Source, UserAction
 from streams.contracts.events import RETRACTIONS
+from streams.contracts.users import TOPICS
 
 TYPES = tuple(EventType)
 IMPRESSION = TYPES.index(EventType.IMPRESSION)
@@ -146,9 +147,9 @@ def kept(action: UserAction) -> KeptAction:
         time_ms=action.event_time_ms,
         value=action.value,
         recommendation_id=action.recommendation_id,
-        topic=action.source.topic,
-        offset=action.source.offset,
-        create_ms=action.source.create_time_ms,
+        topic=TOPICS[action.topic],
+        offset=action.offset,
+        create_ms=action.create_time_ms,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from streams.clock import Clock, from_ms, wall_seconds
 from streams.codec import encode_msgpack
-from streams.contracts import Output, Recommendation, Record, Rejected, TrainingExample, UserAction
+from streams.contracts import ActionBatch, Output, Recommendation, Record, Rejected, TrainingExample, UserAction
 from streams.dead_letters import dead_letter
 from streams.feedback import metrics
 from streams.feedback.attribution import acted, deadline_ms, expired, offered
@@ -91,9 +91,10 @@ class Joining:
                 elif isinstance(message, Erased):
                     self._open[record.key or b""] = None
                     receipts += self._receipts(record, message)
-                elif isinstance(message, UserAction | Recommendation):
-                    step = self._step(record, message)
-                    examples += [(record.partition, example) for example in step.examples]
+                elif isinstance(message, ActionBatch | Recommendation):
+                    for said in message.actions if isinstance(message, ActionBatch) else (message,):
+                        step = self._step(record, said)
+                        examples += [(record.partition, example) for example in step.examples]
             for number in {record.partition for record in records}:  # 2
                 examples += [(number, example) for example in self._swept(number)]
             await self._outbox.deliver([*letters, *map(_example_record, examples)])  # 3
@@ -111,7 +112,7 @@ class Joining:
             yield receipt_record(record.partition, told)
 
     def _step(self, record: Record, message: UserAction | Recommendation) -> Step:
-        key = record.key or b""
+        key = message.user_id.encode()
         state = self._state(key) or new_state(message.user_id, record.partition)
         if isinstance(message, UserAction):
             action = kept(message)

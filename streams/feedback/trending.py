@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from streams.codec import decode_item_trend, encode_msgpack
-from streams.contracts import ItemActivity, ItemTrend, Output, Record, Rejected
+from streams.contracts import ActivityBatch, ItemActivity, ItemTrend, Output, Record, Rejected
 from streams.dead_letters import dead_letter
 from streams.feedback import metrics
 from streams.feedback.decoding import decoded
@@ -40,23 +40,27 @@ class Trending:
                 if isinstance(message, Rejected):
                     metrics.REJECTED.labels(record.topic, message.reason).inc()
                     letters.append(dead_letter(message))
-                elif isinstance(message, ItemActivity):
-                    key = record.key or b""
-                    before = changed[key][1] if key in changed else self._stored(key)
-                    after = trend_after(before, message, record.offset, self._now_ms(record, message))
-                    if after is before:
-                        metrics.DUPLICATES.inc()
-                    else:
-                        changed[key] = (record.partition, after)
+                elif isinstance(message, ActivityBatch):
+                    for activity in message.items:
+                        self._count(record, activity, changed)
             values = {key: (number, encode_msgpack(trend)) for key, (number, trend) in changed.items()}
             trends = (Output(ITEM_TRENDS, number, key, value) for key, (number, value) in values.items())
             await self._outbox.deliver([*letters, *trends])
             await self._table.write(values)
 
+    def _count(self, record: Record, activity: ItemActivity, changed: dict[bytes, tuple[int, ItemTrend]]) -> None:
+        key = activity.item_id.encode()
+        before = changed[key][1] if key in changed else self._stored(key)
+        after = trend_after(before, activity, record.offset, self._now_ms(record, activity))
+        if after is before:
+            metrics.DUPLICATES.inc()
+        else:
+            changed[key] = (record.partition, after)
+
     def _stored(self, key: bytes) -> ItemTrend | None:
         value = self._table.get(key)
         return None if value is None else decode_item_trend(value)
 
-    def _now_ms(self, record: Record, message: ItemActivity) -> int:
+    def _now_ms(self, record: Record, activity: ItemActivity) -> int:
         time = self._times.setdefault(record.partition, StreamTime(self.sources, self._jump_ms))
-        return time.advance(record.topic, message.stream_time_ms, record.timestamp_ms)
+        return time.advance(record.topic, activity.stream_time_ms, record.timestamp_ms)

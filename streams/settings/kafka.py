@@ -29,7 +29,7 @@ class KafkaSettings(Section):
     """A worker that is silent for longer loses its partitions."""
     transaction_timeout_seconds: float = Field(default=10.0, gt=0)
     """The broker aborts a transaction that is open for longer. Readers wait that long for a worker that died
-    in the middle of one and does not come back."""
+    in the middle of one, unless it comes back or another one takes its partitions over."""
     properties: Mapping[str, Property] = Field(default_factory=dict)
     """Any librdkafka property, passed through as it is (SASL, TLS, buffers). Its values are never logged."""
 

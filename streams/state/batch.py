@@ -21,15 +21,15 @@ class Work(msgspec.Struct, gc=False):
 
     Attributes:
         key: the user's id in bytes.
-        draft: None where nothing is known of them (any more).
-        arrivals: events that the draft does not hold yet.
+        value: their state as it is stored; None where nothing is known of them (any more).
+        arrivals: events that the state does not hold yet.
         changed: whether the stored state must be written again.
     """
 
     user_id: str
     key: bytes
     partition: int
-    draft: Draft | None
+    value: bytes | None
     arrivals: list[Arrival]
     changed: bool = False
 
@@ -54,23 +54,11 @@ class Batch:
         self._repeats = 0
 
     def known(self, user_id: str, key: bytes, partition: int) -> Work | None:
-        """Return a user whom the store knows on this partition, from now on part of the batch.
-
-        Raises:
-            DataError: the stored state is of another layout, or damaged.
-        """
+        """Return a user whom the store knows on this partition, from now on part of the batch."""
         value = self._store.get(partition, key)
         if value is None:
             return None
-        try:
-            draft = thaw(value)
-        except msgspec.DecodeError as error:
-            raise DataError(
-                f"A state in {USER_STATE}-{partition} cannot be read: {error}.",
-                f"make states of another version again: delete {USER_STATE} and the state worker's offsets.",
-            ) from None
-        draft.caused_by.clear()
-        work = self.users[user_id] = Work(user_id, key, partition, draft, [])
+        work = self.users[user_id] = Work(user_id, key, partition, value, [])
         return work
 
     def unknown(self, user_id: str, key: bytes, partition: int) -> Work:
@@ -81,7 +69,7 @@ class Batch:
     def erase(self, work: Work, erasure: Erasure, now: datetime) -> None:
         """Forget the user; what they do from here on starts from nothing."""
         self._fold(work)
-        work.draft, work.changed = None, True
+        work.value, work.changed = None, True
         headers = ((ERASURE_HEADER, erasure.erasure_id.encode()),)
         message = receipt("state", erasure.erasure_id, work.user_id, [USER_STATE], now)
         self._erased += [
@@ -93,7 +81,11 @@ class Batch:
         metrics.ERASED.inc()
 
     def outputs(self) -> list[Output]:
-        """Fold and store; return each state that changed, null states before the ones that came after them."""
+        """Fold and store; return each state that changed, null states before the ones that came after them.
+
+        Raises:
+            DataError: a stored state is of another layout, or damaged.
+        """
         outputs = self._erased
         put = self._store.put
         for work in self.users.values():
@@ -101,13 +93,10 @@ class Batch:
                 self._fold(work)
             if not work.changed:
                 continue
-            key, partition = work.key, work.partition
-            if work.draft is None:
-                put(partition, key, None)
-                continue
-            value = packed(work.draft)
+            key, partition, value = work.key, work.partition, work.value
             put(partition, key, value)
-            outputs.append(Output(USER_STATE, partition, key, value))
+            if value is not None:
+                outputs.append(Output(USER_STATE, partition, key, value))
         if self._feedback is not None:
             outputs += self._feedback.outputs()
         metrics.DUPLICATES.inc(self._repeats)
@@ -117,11 +106,23 @@ class Batch:
         arrivals, work.arrivals = work.arrivals, []
         if not arrivals:
             return
-        if work.draft is None:
-            work.draft = Draft.of_nothing(work.user_id, work.partition)
-        accepted = apply(work.draft, arrivals, self._rules)
+        value = work.value
+        draft = Draft.of_nothing(work.user_id, work.partition) if value is None else _thawed(value, work.partition)
+        accepted = apply(draft, arrivals, self._rules)
         if accepted:
-            work.changed = True
+            work.value, work.changed = packed(draft), True
             if self._feedback is not None:
-                self._feedback.add(accepted, work.user_id, work.key)
+                self._feedback.add(accepted, work.user_id, work.partition)
         self._repeats += len(arrivals) - len(accepted)
+
+
+def _thawed(value: bytes, partition: int) -> Draft:
+    try:
+        draft = thaw(value)
+    except msgspec.DecodeError as error:
+        raise DataError(
+            f"A state in {USER_STATE}-{partition} cannot be read: {error}.",
+            f"make states of another version again: delete {USER_STATE} and the state worker's offsets.",
+        ) from None
+    draft.caused_by.clear()
+    return draft

@@ -4,18 +4,17 @@ from bisect import bisect_right
 from collections.abc import Container
 
 from streams.contracts import Event, EventType
-from streams.contracts.users import END, RATING, SESSION, TIME
+from streams.contracts.users import END, HASH_BYTES, RATING, ROW, TYPES, row_of
 from streams.state.draft import Draft
 from streams.state.rules import Rules
 
 _RATING = EventType.RATING.code
-_HASH_BYTES = 8
 
 
 def repeated(recent: bytearray, event_hash: bytes, window_bytes: int) -> bool:
     """Return whether an event's hash is one of those in the last `window_bytes` of `recent`."""
     at = recent.find(event_hash, max(0, len(recent) - window_bytes))
-    while at >= 0 and at % _HASH_BYTES:  # the end of one and the beginning of the next
+    while at >= 0 and at % HASH_BYTES:  # the end of one and the beginning of the next
         at = recent.find(event_hash, at + 1)
     return at >= 0
 
@@ -28,17 +27,15 @@ def insert(draft: Draft, event: Event, item: bytes, time_ms: int, mark: int) -> 
         mark: of its session.
     """
     kind = event.event_type.code
-    row, at = len(draft.type_column), len(draft.item_column)
+    row, at = length(draft), len(draft.item_column)
     if row and _time_at(draft, row - 1) > time_ms:
-        row = bisect_right([time for (time,) in TIME.iter_unpack(draft.time_column)], time_ms)
+        row = bisect_right(_times(draft), time_ms)
         at = _item_at(draft.item_column, row)
     draft.item_column[at:at] = item
-    draft.time_column[row * TIME.size : row * TIME.size] = TIME.pack(time_ms)
-    draft.session_column[row * SESSION.size : row * SESSION.size] = SESSION.pack(mark)
     if kind == _RATING:
-        at = draft.type_column[:row].count(_RATING) * RATING.size
-        draft.rating_column[at:at] = RATING.pack(event.value)
-    draft.type_column.insert(row, kind)
+        at = _ratings_before(draft, row)
+        draft.rating_column = draft.rating_column[:at] + RATING.pack(event.value) + draft.rating_column[at:]
+    draft.row_column[row * ROW.size : row * ROW.size] = row_of(time_ms, mark, kind)
 
 
 def retract(draft: Draft, item: bytes, time_ms: int, decisions: Container[int]) -> bool:
@@ -46,7 +43,7 @@ def retract(draft: Draft, item: bytes, time_ms: int, decisions: Container[int]) 
     if draft.item_column.find(item) < 0:  # finds the ends of other ids too, and misses none
         return True
     ids = draft.item_column.split(END)
-    for row, kind in enumerate(draft.type_column):
+    for row, kind in enumerate(draft.row_column[TYPES]):
         if kind in decisions and ids[row] == item[:-1]:
             if _time_at(draft, row) > time_ms:
                 return False
@@ -60,13 +57,18 @@ def settle(draft: Draft, rules: Rules) -> None:
 
     Called after one event or after many that came in order: the same interactions fall, in the same order.
     """
-    fall = len(draft.type_column) - rules.history_length
+    fall = length(draft) - rules.history_length
     if rules.horizon_ms is not None:
         fall = max(fall, _expired(draft, rules.forward_jump_ms, rules.horizon_ms))
     if fall > 0:
         _let_fall(draft, fall, rules)
     while len(draft.item_column) > rules.id_bytes:
         _let_fall(draft, 1, rules)
+
+
+def length(draft: Draft) -> int:
+    """Return how many interactions the history holds."""
+    return len(draft.row_column) // ROW.size
 
 
 def stream_time_ms(draft: Draft, forward_jump_ms: int) -> int:
@@ -77,8 +79,7 @@ def stream_time_ms(draft: Draft, forward_jump_ms: int) -> int:
 
 
 def _expired(draft: Draft, forward_jump_ms: int, horizon_ms: int) -> int:
-    times = [time for (time,) in TIME.iter_unpack(draft.time_column)]
-    return bisect_right(times, stream_time_ms(draft, forward_jump_ms) - horizon_ms - 1)
+    return bisect_right(_times(draft), stream_time_ms(draft, forward_jump_ms) - horizon_ms - 1)
 
 
 def _let_fall(draft: Draft, count: int, rules: Rules) -> None:
@@ -95,27 +96,33 @@ def _let_fall(draft: Draft, count: int, rules: Rules) -> None:
             if draft.seen_entries > rules.seen_length or len(draft.seen_column) > rules.id_bytes:
                 _forget(draft, rules)
     del draft.item_column[:size]
-    del draft.time_column[: count * TIME.size]
-    del draft.session_column[: count * SESSION.size]
     if draft.rating_column:
-        del draft.rating_column[: draft.type_column[:count].count(_RATING) * RATING.size]
-    del draft.type_column[:count]
+        draft.rating_column = draft.rating_column[_ratings_before(draft, count) :]
+    del draft.row_column[: count * ROW.size]
 
 
 def _take_out(draft: Draft, row: int) -> None:
     start = _item_at(draft.item_column, row)
     del draft.item_column[start : draft.item_column.index(END, start) + 1]
-    del draft.time_column[row * TIME.size : (row + 1) * TIME.size]
-    del draft.session_column[row * SESSION.size : (row + 1) * SESSION.size]
-    if draft.type_column[row] == _RATING:
-        at = draft.type_column[:row].count(_RATING) * RATING.size
-        del draft.rating_column[at : at + RATING.size]
-    del draft.type_column[row]
+    if draft.row_column[TYPES][row] == _RATING:
+        at = _ratings_before(draft, row)
+        draft.rating_column = draft.rating_column[:at] + draft.rating_column[at + RATING.size :]
+    del draft.row_column[row * ROW.size : (row + 1) * ROW.size]
 
 
 def _time_at(draft: Draft, row: int) -> int:
-    found: int = TIME.unpack_from(draft.time_column, row * TIME.size)[0]
-    return found
+    low, high, _, _ = ROW.unpack_from(draft.row_column, row * ROW.size)
+    time_ms: int = low | high << 32
+    return time_ms
+
+
+def _times(draft: Draft) -> list[int]:
+    return [low | high << 32 for low, high, _, _ in ROW.iter_unpack(draft.row_column)]
+
+
+def _ratings_before(draft: Draft, row: int) -> int:
+    """Return where the ratings of the rows from this one on begin."""
+    return draft.row_column[TYPES][:row].count(_RATING) * RATING.size
 
 
 def _item_at(items: bytearray, row: int) -> int:

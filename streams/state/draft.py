@@ -14,10 +14,8 @@ class Draft(msgspec.Struct, array_like=True, gc=False):
     schema_version: int
     user_id: str
     item_column: bytearray
-    time_column: bytearray
-    type_column: bytearray
-    session_column: bytearray
-    rating_column: bytearray
+    row_column: bytearray
+    rating_column: bytes
     seen_column: bytearray
     seen_entries: int
     recent_column: bytearray
@@ -37,10 +35,11 @@ class Draft(msgspec.Struct, array_like=True, gc=False):
     @classmethod
     def of_nothing(cls, user_id: str, partition: int) -> Self:
         """Return the state of a user of whom nothing is known."""
-        columns = (bytearray() for _ in range(6))
-        items, times, kinds, sessions, ratings, seen = columns
-        nothing = (items, times, kinds, sessions, ratings, seen, 0, bytearray(), 0, -1, -1, 0, 0, None, -1)
-        return cls(SCHEMA_VERSION, user_id, *nothing, [], partition, 0, 0, [-1, -1])
+        items, rows, seen, recent = bytearray(), bytearray(), bytearray(), bytearray()
+        return cls(
+            SCHEMA_VERSION, user_id, items, rows, b"", seen, 0, recent,
+            0, -1, -1, 0, 0, None, -1, [], partition, 0, 0, [-1, -1],
+        )  # fmt: skip
 
     @classmethod
     def of(cls, state: UserState) -> "Draft":

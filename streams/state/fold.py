@@ -23,7 +23,7 @@ from zlib import crc32
 from streams.clock import to_ms
 from streams.contracts import Event, EventType, Record, Source, UserState
 from streams.contracts.events import DECISIONS
-from streams.contracts.users import END, SESSION, TIME
+from streams.contracts.users import END, HASH_BYTES, row_of
 from streams.settings.state import StateSettings
 from streams.state import columns
 from streams.state.draft import Draft
@@ -39,13 +39,11 @@ CAUSES = 20
 QUERY_CHARACTERS = 1_000
 """A longer query is cut in the state."""
 
-_HASH_BYTES = 8
-_RECENT_SLACK = 16 * _HASH_BYTES
+_RECENT_SLACK = 16 * HASH_BYTES
 _SEARCH = EventType.SEARCH.code
 _SILENT = frozenset({EventType.IMPRESSION.code, _SEARCH})
 _DECISIONS = frozenset(kind.code for kind in DECISIONS)
 _UNUSUAL = _SILENT | _DECISIONS
-_pack_time, _pack_session = TIME.pack, SESSION.pack
 
 
 def fold(state: UserState | None, event: Event, source: Source, settings: StateSettings) -> UserState:
@@ -77,7 +75,7 @@ def apply(draft: Draft, arrivals: Sequence[Arrival], rules: Rules) -> list[Arriv
     """
     accepted: list[Arrival] = []
     applied, recent, causes = draft.applied, draft.recent_column, draft.caused_by
-    items, times, kinds, marks = draft.item_column, draft.time_column, draft.type_column, draft.session_column
+    items, rows = draft.item_column, draft.row_column
     newest_ms, second_ms = draft.last_event_time_ms, draft.second_event_time_ms
     last_mark, session_id, mark = draft.last_session, None, 0
     window, gap_ms = rules.recent_bytes, rules.session_gap_ms
@@ -87,7 +85,7 @@ def apply(draft: Draft, arrivals: Sequence[Arrival], rules: Rules) -> list[Arriv
         if record.offset <= applied[topic]:
             continue
         event_id = event.event_id
-        event_hash = blake2b(event_id.encode(), digest_size=_HASH_BYTES).digest()
+        event_hash = blake2b(event_id.encode(), digest_size=HASH_BYTES).digest()
         # `find` takes half as long as `in`, and this search is the dearest line of the fold.
         if recent.find(event_hash) >= 0 and columns.repeated(recent, event_hash, window):
             continue
@@ -108,9 +106,7 @@ def apply(draft: Draft, arrivals: Sequence[Arrival], rules: Rules) -> list[Arriv
             newest_ms, second_ms, last_mark = time_ms, newest_ms, mark
             if code not in _UNUSUAL:
                 items += (event.item_id or "").encode() + END
-                times += _pack_time(time_ms)
-                kinds.append(code)
-                marks += _pack_session(mark)
+                rows += row_of(time_ms, mark, code)
                 continue
         elif time_ms > second_ms:
             second_ms = time_ms

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple, Self
 
+from streams.contracts.users import HASH_BYTES
 from streams.settings.state import StateSettings
 
-_HASH_BYTES = 8
 _DAY_MS = 86_400_000
 
 
@@ -37,7 +37,7 @@ class Rules(NamedTuple):
             history_length=settings.history_length,
             horizon_ms=None if days is None else int(days * _DAY_MS),
             seen_length=settings.seen_length,
-            recent_bytes=settings.duplicate_window * _HASH_BYTES,
+            recent_bytes=settings.duplicate_window * HASH_BYTES,
             id_bytes=settings.id_bytes,
             session_gap_ms=int(settings.session_gap_seconds * 1000),
             forward_jump_ms=int(settings.forward_jump_seconds * 1000),

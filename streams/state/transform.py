@@ -1,6 +1,6 @@
 """The state worker's transform: clicks and erasures in, `user.state.v1` out, one record a user and batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from streams import metrics
 from streams.clock import Clock, from_ms, wall_seconds
@@ -44,11 +44,8 @@ class StateTransform:
         self._clock = clock
         self._rules = Rules.of(settings.state)
         self._rename = pseudonymise(settings.privacy)
-        self._intake = Intake(settings.state, partitions)
-
-    def decode(self, record: Record) -> Message | Rejected:
-        """Return the event or erasure, or why the record holds none."""
-        return self._intake.decode(record)
+        # The event or erasure, or why the record holds none. No method of its own: every record would pass it.
+        self.decode: Callable[[Record], Message | Rejected] = Intake(settings.state, partitions).decode
 
     def handle(self, batch: Sequence[Message]) -> Iterable[Output]:
         """Fold the batch; return the new state of every user that changed, and what belongs elsewhere."""

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from encoder.identity import encoder_id
+from streams.contracts import Output
 from streams.kafka import producer
 from streams.provision import create_topics
 from streams.settings import Settings, load_settings
 from tests.bench.report import Figure, save
 from tests.feedback_kill import send, survive, wait_until
-from tests.feedback_traffic import activity, records, traffic
+from tests.feedback_traffic import Said, activity, records, traffic
 from tests.feedback_worker import Worker
 from tests.integration.conftest import BOOTSTRAP, JARS, SKIPPED
 from tests.integration.kafka_node import KafkaNode
@@ -32,7 +33,8 @@ class Size(NamedTuple):
     """How much is sent.
 
     Attributes:
-        measured: actions of the throughput run, each with its slate and its item activity; `warm` come before.
+        measured: actions of the throughput run, each with its slate and its count: three messages; `warm` come
+            before.
         killed: actions that go through while the worker is killed `kills` times.
     """
 
@@ -74,14 +76,21 @@ def _messages_per_cpu_second(settings: Settings, size: Size, directory: Path) ->
         client = producer(settings, **{"transactional.id": f"traffic-{settings.kafka.group_prefix}"})
         client.init_transactions(30)
         first = 2 * size.warm
-        send(client, [*records(said[:first]), *activity(said[:first])])
-        wait_until(lambda: _handled(worker) >= 3 * size.warm, worker)
-        before_seconds, before = worker.cpu_seconds, _handled(worker)
+        warm = _outputs(said[:first])
+        send(client, warm)
+        wait_until(lambda: _handled(worker) >= len(warm), worker)
+        before_seconds, left = worker.cpu_seconds, len(warm)
         for start in range(first, len(said), _CHUNK):
-            chunk = said[start : start + _CHUNK]
-            send(client, [*records(chunk), *activity(chunk)])
-        wait_until(lambda: _handled(worker) >= 3 * (size.warm + size.measured), worker)
-        return (_handled(worker) - before) / (worker.cpu_seconds - before_seconds)
+            outputs = _outputs(said[start : start + _CHUNK])
+            send(client, outputs)
+            left += len(outputs)
+        wait_until(lambda: _handled(worker) >= left, worker)
+        return 3 * size.measured / (worker.cpu_seconds - before_seconds)
+
+
+def _outputs(said: list[Said]) -> list[Output]:
+    """Return the records of this traffic, its actions and counts together as the state worker has them."""
+    return [*records(said, len(said)), *activity(said, len(said))]
 
 
 def _handled(worker: Worker) -> float:

@@ -22,10 +22,15 @@ KINDS = st.sampled_from([TYPES.index(kind) for kind in EventType if kind is not 
 
 
 class Life(NamedTuple):
-    """What happened to one user, each topic in the order of its offsets."""
+    """What happened to one user, each topic in the order of its offsets.
+
+    Attributes:
+        together: as many actions lie in one record.
+    """
 
     slates: list[OpenSlate]
     actions: list[KeptAction]
+    together: int = 1
 
 
 @st.composite
@@ -44,7 +49,7 @@ def lives(draw: st.DrawFn) -> Life:
             places = tuple(Place(f"i{number}", rank, ("learned",)) for rank, number in enumerate(held, start=1))
             name = f"s{len(slates)}"
             slates.append(OpenSlate(name, newest_ms, offset, topic, offset, offset, "m", places))
-    return Life(slates, actions)
+    return Life(slates, actions, draw(st.integers(1, 4)))
 
 
 Arrival = tuple[str, int]
@@ -72,6 +77,7 @@ def fed(
         if topic == RECOMMENDATIONS:
             steps.append(offered(state, at, life.slates[offset], settings))
         else:
+            at = at._replace(offset=offset // life.together)
             steps.append(acted(state, at, life.actions[offset], settings))
         state = steps[-1].state
     return steps

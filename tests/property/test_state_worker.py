@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.codec import decode_user_action, decode_user_state
+from streams.codec import decode_action_batch, decode_user_state
 from streams.contracts import EventType, Output, Record, Rejected, UserState
 from streams.partitioner import owner
 from streams.settings import load_settings
@@ -81,8 +81,8 @@ def states(transform: StateTransform) -> dict[bytes, UserState]:
 
 def told(outputs: Sequence[Output]) -> Counter[Any]:
     """Return the actions that were published, by user; their order within a user is the log's."""
-    acts = [decode_user_action(out.value) for out in outputs if out.topic == USER_ACTIONS and out.value]
-    return Counter((act.user_id, act.event_id, act.source.topic, act.source.offset) for act in acts)
+    batches = [decode_action_batch(out.value) for out in outputs if out.topic == USER_ACTIONS and out.value]
+    return Counter((act.user_id, act.topic, act.offset) for batch in batches for act in batch.actions)
 
 
 @given(logs(), st.data())

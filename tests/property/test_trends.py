@@ -5,15 +5,14 @@ from math import isclose
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.contracts import ItemActivity, ItemTrend, Source
+from streams.contracts import ItemActivity, ItemTrend
 from streams.contracts.learning import TREND_HOURS
 from streams.feedback.stream_time import StreamTime
 from streams.feedback.trends import decayed, trend_after
 
 HOUR_MS = 3_600_000
-SOURCE = Source(topic="clickstream.events.v1", partition=0, offset=0, create_time_ms=0)
 ACTIVITY = st.builds(
-    lambda hours, counts: ItemActivity(1, "i", counts, int(hours * HOUR_MS), SOURCE),
+    lambda hours, counts: ItemActivity("i", counts, int(hours * HOUR_MS)),
     st.floats(1, 500),
     st.dictionaries(st.integers(1, 3), st.integers(1, 9), max_size=3),
 )
@@ -56,7 +55,7 @@ def test_reading_any_suffix_again_counts_nothing_twice(
 
 @given(st.integers(1, 9), st.floats(0, 300))
 def test_an_event_weighs_less_by_e_with_every_memory_that_passes(count: int, hours: float) -> None:
-    trend = trend_after(None, ItemActivity(1, "i", {2: count}, 1_000 * HOUR_MS, SOURCE), 0, 2_000 * HOUR_MS)
+    trend = trend_after(None, ItemActivity("i", {2: count}, 1_000 * HOUR_MS), 0, 2_000 * HOUR_MS)
     found = decayed(trend, 1_000 * HOUR_MS + int(hours * HOUR_MS))[2]
     for memory, value in zip(TREND_HOURS, found, strict=True):
         assert isclose(value, count * 2.718281828459045 ** (-hours / memory), rel_tol=1e-4, abs_tol=1e-9)

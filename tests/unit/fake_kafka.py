@@ -23,6 +23,8 @@ class FakeProducer:
         self.room = 1_000_000
         self._reports: list[Callable[[], None]] = []
 
+    def list_topics(self, timeout: float) -> None: ...
+
     def init_transactions(self, timeout: float) -> None:
         self._called("init")
 

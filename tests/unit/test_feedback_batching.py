@@ -9,7 +9,7 @@ import pytest
 
 from streams.contracts import Record
 from streams.errors import Transient
-from streams.feedback.batching import Batching
+from streams.feedback.batching import MOST_BYTES, Batching
 from streams.feedback.progress import Seen, Stalls
 from streams.feedback.taking import taken
 
@@ -105,6 +105,15 @@ def test_what_the_stream_holds_is_handled_together_in_order_then_acknowledged() 
     assert [len(batch) for batch in keeper.batches] == [10, 10, 5]
     assert [offset for batch in keeper.batches for offset in batch] == list(range(25))
     assert batching.newest[TOPIC, 0] == (24, 24)
+
+
+def test_large_records_make_a_small_batch() -> None:
+    events, keeper = [Event(number) for number in range(9)], Keeper()
+    for event in events:
+        event.message.value = bytes(MOST_BYTES // 3 + 1)
+    events[6].message.value = bytes(2 * MOST_BYTES)
+    asyncio.run(_run(keeper, events, 10, lambda _: all(event.acked for event in events)))
+    assert keeper.batches == [[0, 1, 2], [3, 4, 5], [6], [7, 8]]
 
 
 def test_an_exception_acknowledges_nothing_of_its_batch_and_stops_the_agent() -> None:

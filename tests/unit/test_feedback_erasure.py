@@ -48,9 +48,9 @@ def handled(batches: Iterable[list[Record]]) -> tuple[dict[bytes, bytes], list[O
 
 
 def test_after_both_nulls_nothing_is_kept_of_a_user_in_any_order_of_the_topics() -> None:
-    said = [record for record in records(traffic(40)) if record.key == b"u0.0" or record.key == b"u0.1"]
-    log = [Record(out.topic, out.partition, n, 0, out.key, out.value) for n, out in enumerate(said)]
-    (home,) = {record.partition for record in log if record.key == b"u0.0"}
+    said = [each for each in traffic(40) if each.message.user_id in ("u0.0", "u0.1")]
+    log = [Record(out.topic, out.partition, n, 0, out.key, out.value) for n, out in enumerate(records(said))]
+    (home,) = {each.partition for each in said if each.message.user_id == "u0.0"}
     gone = nulls(b"u0.0", home)
     by_topic = [
         [each for each in (*log, *gone) if each.topic == topic] for topic in (USER_ACTIONS, RECOMMENDATIONS)

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from streams.codec import decode_training_example, encode_json, encode_msgpack
-from streams.contracts import Output, Recommendation, Record, Rejected, TrainingExample, UserAction
+from streams.contracts import (
+    ActionBatch,
+    ActivityBatch,
+    ItemActivity,
+    Output,
+    Recommendation,
+    Record,
+    Rejected,
+    TrainingExample,
+    UserAction,
+)
 from streams.errors import Transient
 from streams.feedback.decoding import Erased, decoded
 from streams.feedback.joining import Joining
@@ -174,18 +184,17 @@ def _days_on(said: Sequence[Said], days: int) -> list[Said]:
     later = timedelta(hours=20 * days)
     found = []
     for partition, message in said:
-        source = msgspec.structs.replace(message.source, offset=10**9 + days)
         if isinstance(message, UserAction):
             time_ms = message.event_time_ms + later // timedelta(milliseconds=1)
             moved: UserAction | Recommendation = msgspec.structs.replace(
-                message, event_time_ms=time_ms, source=source
+                message, event_time_ms=time_ms, offset=10**9 + days
             )
         else:
             moved = msgspec.structs.replace(
                 message,
                 last_event_time=message.last_event_time + later,
                 recommendation_id=f"{message.user_id} {days}",
-                source=source,
+                source=msgspec.structs.replace(message.source, offset=10**9 + days),
             )
         found.append(Said(partition, moved))
     return found
@@ -196,20 +205,26 @@ def record(topic: str, key: bytes | None, value: bytes | None) -> Record:
 
 
 ACTION, SLATE = (each.message for each in traffic(1))
+assert isinstance(ACTION, UserAction)
 
 
 @pytest.mark.parametrize(
     ("given_record", "reason"),
     [
-        (record(USER_ACTIONS, None, encode_msgpack(ACTION)), "keyless"),
-        (record(USER_ACTIONS, b"other", encode_msgpack(ACTION)), "key_mismatch"),
+        (record(USER_ACTIONS, b"u", encode_msgpack(ActionBatch(1, (ACTION,)))), "key_mismatch"),
+        (record(USER_ACTIONS, None, None), "keyless"),
         (record(RECOMMENDATIONS, b"other", encode_json(SLATE)), "key_mismatch"),
+        (record(RECOMMENDATIONS, None, encode_json(SLATE)), "keyless"),
         (record(USER_ACTIONS, b"u", b""), "malformed"),
         (record(RECOMMENDATIONS, b"u", b"{"), "malformed"),
         (record(RECOMMENDATIONS, b"u", b"\xff"), "malformed"),
         (record(RECOMMENDATIONS, b"u", b"{}"), "invalid"),
         (record(ITEM_ACTIVITY, b"i", encode_msgpack([1])), "invalid"),
         (record(ITEM_ACTIVITY, b"i", None), "empty"),
+        (
+            record(ITEM_ACTIVITY, None, encode_msgpack(ActivityBatch(1, 2 * (ItemActivity("i", {1: 1}, 0),)))),
+            "invalid",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_a_value_that_keeps_the_record(given_record: Record, reason: str) -> None:
@@ -220,13 +235,21 @@ def test_what_cannot_be_used_is_a_value_that_keeps_the_record(given_record: Reco
 
 @given(st.sampled_from([USER_ACTIONS, RECOMMENDATIONS, ITEM_ACTIVITY]), st.binary(max_size=30))
 def test_no_bytes_raise(topic: str, value: bytes) -> None:
-    assert isinstance(decoded(record(topic, b"k", value)), Rejected), "none of these names the key"
+    assert isinstance(decoded(record(topic, b"k", value)), Rejected), (
+        "none of these names the key, or may have one"
+    )
 
 
-def test_an_unknown_kind_of_action_is_refused() -> None:
+@given(st.sampled_from([USER_ACTIONS, ITEM_ACTIVITY]), st.binary(max_size=30))
+def test_no_bytes_without_a_key_raise(topic: str, value: bytes) -> None:
+    assert isinstance(decoded(record(topic, None, value)), Rejected | ActionBatch | ActivityBatch)
+
+
+@pytest.mark.parametrize("wrong", [{"event_type": 99}, {"event_type": -1}, {"topic": 2}, {"topic": -1}])
+def test_an_unknown_kind_or_source_of_action_is_refused(wrong: dict[str, int]) -> None:
     assert isinstance(ACTION, UserAction)
-    strange = msgspec.structs.replace(ACTION, event_type=99)
-    found = decoded(record(USER_ACTIONS, ACTION.user_id.encode(), encode_msgpack(strange)))
+    strange = msgspec.structs.replace(ACTION, **wrong)
+    found = decoded(record(USER_ACTIONS, None, encode_msgpack(ActionBatch(1, (ACTION, strange)))))
     assert isinstance(found, Rejected)
     assert found.reason == "invalid"
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.codec import decode_item_activity, decode_receipt, decode_user_action, decode_user_state
+from streams.codec import decode_action_batch, decode_activity_batch, decode_receipt, decode_user_state
 from streams.contracts import EventType, Output, Record, Rejected
 from streams.dead_letters import dead_letter
 from streams.errors import DataError
@@ -232,21 +232,23 @@ def test_accepted_acts_on_items_are_told_once_and_counted_by_item() -> None:
         record(4, event_id="e0", item_id="a"),
     ]
     outputs = run(transform, *batch)
-    sent = [out for out in outputs if out.topic == USER_ACTIONS]
-    assert {(out.partition, out.key) for out in sent} == {(HOME, b"u1")}
-    told = [decode_user_action(out.value or b"") for out in sent]
-    assert [(act.event_id, act.item_id, act.value, act.recommendation_id) for act in told] == [
-        ("e0", "a", None, "r"),
-        ("e1", "a", None, None),
-        ("e2", "b", 4.0, None),
+    (sent,) = [out for out in outputs if out.topic == USER_ACTIONS]
+    assert (sent.partition, sent.key) == (HOME, None)
+    told = decode_action_batch(sent.value or b"").actions
+    assert [(act.user_id, act.offset, act.item_id, act.value, act.recommendation_id) for act in told] == [
+        ("u1", 0, "a", None, "r"),
+        ("u1", 1, "a", None, None),
+        ("u1", 2, "b", 4.0, None),
     ]
-    assert [act.source.offset for act in told] == [0, 1, 2]
     assert told[1].event_type == EventType.IMPRESSION.code
-    counts = {out.key: out for out in outputs if out.topic == ITEM_ACTIVITY}
-    assert {key: out.partition for key, out in counts.items()} == {b"a": owner(b"a", 4), b"b": owner(b"b", 4)}
-    activity = decode_item_activity(counts[b"a"].value or b"")
-    assert activity.counts == {EventType.VIEW.code: 1, EventType.IMPRESSION.code: 1}
-    assert activity.source.offset == 1
+    counts = [out for out in outputs if out.topic == ITEM_ACTIVITY]
+    items = {
+        each.item_id: (out.partition, each)
+        for out in counts
+        for each in decode_activity_batch(out.value or b"").items
+    }
+    assert {name: place for name, (place, _) in items.items()} == {"a": owner(b"a", 4), "b": owner(b"b", 4)}
+    assert items["a"][1].counts == {EventType.VIEW.code: 1, EventType.IMPRESSION.code: 1}
     assert [out.topic for out in run(transform, *batch)] == []
 
 

@@ -106,7 +106,7 @@ def test_an_abortable_error_aborts_and_the_next_batch_goes_through(step: str) ->
     made = delivery(makes)
     with pytest.raises(Abandoned):
         deliver(made, *states(1))
-    assert makes.made[0].calls[-2:] == ["purge", "abort"]
+    assert makes.made[0].calls[-1:] == ["abort"]
     assert not makes.made[0].visible
     deliver(made, *states(1))
     assert len(makes.made) == 1
@@ -198,7 +198,7 @@ def test_after_an_abort_the_next_batch_is_settled_first() -> None:
     with pytest.raises(Abandoned):
         deliver(made, *states(1))
     deliver(made, *states(1))
-    assert makes.made[0].calls == [*BATCH, "purge", "abort", *SETTLED, *BATCH]
+    assert makes.made[0].calls == [*BATCH, "abort", *SETTLED, *BATCH]
 
 
 def test_a_new_producer_is_settled_as_well() -> None:

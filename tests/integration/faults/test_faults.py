@@ -15,7 +15,7 @@ from streams.settings import Settings, load_settings
 from streams.topics import USER_STATE
 from tests.integration.conftest import JARS, SKIPPED
 from tests.integration.faults import scenarios
-from tests.integration.faults.fleet import Fleet
+from tests.integration.faults.fleet import Fleet, wait_until
 from tests.integration.faults.log import length
 from tests.integration.faults.scenarios import Stage
 from tests.integration.faults.soak import QUICK, play_to_a_verdict
@@ -90,6 +90,18 @@ def test_nothing_is_lost_or_doubled_when_the_broker_or_the_producer_dies(jars: P
     verdict = play_to_a_verdict(jars, tmp_path, seed=1, names=("kill_producer", "kill_broker"), rate=400)
     assert verdict.equal, verdict
     assert verdict.events > 500
+
+
+@pytest.mark.parametrize("place", ["written", "offsets"])
+def test_what_a_worker_left_open_is_ended_by_whoever_takes_over(stage: Stage, place: str) -> None:
+    patient = {"HEADRACE_KAFKA__TRANSACTION_TIMEOUT_SECONDS": "300"}
+    assert stage.fleet.stop("a") == 0
+    with stage.load():
+        stage.fleet.start("a", doom=place, **patient)
+        stage.fleet.dies("a")
+        del stage.fleet.processes["a"]
+        wait_until(lambda: '"fenced"' in stage.fleet.said("b"), "b has ended it", stage.fleet.tails)
+    assert_right(stage)
 
 
 def test_a_second_worker_with_the_same_name_takes_over_and_the_first_says_why_it_ends(stage: Stage) -> None:
