@@ -55,13 +55,16 @@ def evaluate(
     from workers.evaluate import evaluate_all, item_texts
     from workers.ranking.evaluation.evaluate import PROTOCOLS
     from workers.ranking.evaluation.page import page
+    from workers.ranking.model.training import check_training
 
     names = protocol or ["prequential"]
     if unknown := sorted(set(names) - set(PROTOCOLS)):
         raise typer.BadParameter(
             f"{', '.join(unknown)}; there are: {', '.join(PROTOCOLS)}", param_hint="--protocol"
         )
-    settings, data = load_settings(), load_dataset(dataset)
+    settings = load_settings()
+    check_training(settings.training)
+    data = load_dataset(dataset)
     items = item_texts(data, settings)
     with Screen().bar("epochs", settings.training.most_epochs * len(names), lambda: None) as advance:
         done = {"epochs": 0}
