@@ -59,8 +59,12 @@ def test_a_feature_that_was_not_chosen_moves_no_score() -> None:
     draws = torch.Generator().manual_seed(0)
     scores, items = torch.randn(5, generator=draws), torch.randn(5, 16, generator=draws)
     found = torch.randn(5, FEATURES - 1, generator=draws)
+    switch = NAMES.index("unmet")  # says which score a candidate gets, whatever was chosen
+    found[:, switch] = torch.tensor([0.0, 1.0, 0.0, 1.0, 0.0])
     before = reranker(scores, found, items)
     for place, name in enumerate(NAMES):
+        if place == switch:
+            continue
         moved = found.clone()
         moved[:, place] += 1
         assert torch.equal(reranker(scores, moved, items), before) == (name not in ("text", "popular_7d"))

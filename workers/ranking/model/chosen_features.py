@@ -29,7 +29,8 @@ def read_mask(settings: TrainingSettings) -> Tensor:
     """Return 1 for each number that the re-ranker reads and 0 for the others, float32 (features + 1,).
 
     The last is the score of the towers, which is always read. A number whose scale is 0 is nothing to it, in
-    training and serving alike, so that the bundle need not say which were chosen.
+    training and serving alike, so that the bundle need not say which were chosen. `unmet` says which of its two
+    scores a candidate gets, chosen or not.
     """
     names = NAMES if settings.features is None else settings.features
     return torch.tensor([*(float(name in names) for name in NAMES), 1.0])
