@@ -44,9 +44,9 @@ def recbole(name: str, asked: dict[str, Questions], seed: int = 0) -> Trained:
     answers = home / f"{name}-{seed}.npz"
     if not answers.exists():
         write_log(log, home)
-        one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(_ROOT)}
         command = [str(python()), "-m", _SCRIPT, str(home), name, str(seed), str(answers)]
-        subprocess.run(command, check=True, env=one_thread, cwd=_ROOT)
+        subprocess.run(command, check=True, env=environment, cwd=home)  # RecBole leaves logs where it runs
     with np.load(answers) as found:
         return Trained(
             {
