@@ -9,6 +9,7 @@ import asyncio
 import json
 import sys
 import time
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import faust
@@ -21,13 +22,18 @@ from streams.topics import CLICKSTREAM
 _HISTORY = 50
 
 
-async def run(count: int) -> dict[str, Any]:
-    """Read `count` records into a table; return them, and processor and wall seconds from the first on."""
+async def run(count: int, folder: str) -> dict[str, Any]:
+    """Read `count` records into a table; return them, and processor and wall seconds from the first on.
+
+    Args:
+        folder: for what Faust leaves behind.
+    """
     settings = load_settings()
     app = faust.App(
         f"{settings.kafka.group_prefix}.faust",
         broker=f"aiokafka://{settings.kafka.bootstrap_servers}",
         store="memory://",
+        datadir=folder,
         topic_partitions=settings.topics.partitions,
         topic_replication_factor=1,
         processing_guarantee="at_least_once",
@@ -71,5 +77,5 @@ async def run(count: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        print(json.dumps(runner.run(run(int(sys.argv[1])))))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, TemporaryDirectory() as directory:
+        print(json.dumps(runner.run(run(int(sys.argv[1]), directory))))
