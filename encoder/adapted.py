@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 
 import torch
 import transformers
-from huggingface_hub.utils import disable_progress_bars
 from torch import Tensor, nn
 
+from encoder.foreign import quieten, reason_of
 from encoder.identity import BUNDLED
 from encoder.places import check_adapters, check_device, model_source
 from streams.errors import DataError, SettingError
@@ -54,9 +54,7 @@ def load_adapted(
     check_adapters()
     check_device(device, f"{setting}.device")
     name, local = model_source(place or settings.model, f"{setting}.model")
-    disable_progress_bars()
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
+    quieten()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module, tokenizer, fresh = _loaded(name, settings.revision, f"{setting}.model", local=local)
@@ -117,9 +115,7 @@ def _loaded(name: str, revision: str | None, setting: str, *, local: bool) -> tu
             **kind,
         )
     except Exception as error:  # Whatever a foreign model's files can raise.
-        raise _unusable(
-            setting, name, next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-        ) from None
+        raise _unusable(setting, name, reason_of(error)) from None
     fresh = {*told["missing_keys"], *(key[0] for key in told["mismatched_keys"])}
     parameters = {key for key, _ in module.named_parameters()}
     if len(fresh & parameters) > len(parameters) / 2:
@@ -177,6 +173,6 @@ def _unusable(setting: str, name: str, reason: str) -> SettingError:
         "a local directory" if Path(name).is_dir() else "its spelling and revision and the way to huggingface.co"
     )
     return SettingError(
-        f"Setting {setting} is {name!r}, which cannot be loaded: {reason.rstrip('.')}.",
+        f"Setting {setting} is {name!r}, which cannot be loaded: {reason}.",
         f"check {where}, name a directory that transformers can load, or set it to {BUNDLED!r}.",
     )

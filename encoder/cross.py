@@ -12,6 +12,7 @@ from torch import Tensor
 
 from encoder.adapted import Adapted
 from encoder.batching import Indices, batches
+from encoder.foreign import encodable
 
 Logits = npt.NDArray[np.float32]
 _Tokens = list[dict[str, list[int]]]
@@ -55,8 +56,9 @@ class CrossEncoder:
         return self._forward(self._tokenized(firsts, seconds))
 
     def _tokenized(self, firsts: Sequence[str], seconds: Sequence[str]) -> _Tokens:
-        clean = ([text.encode("utf-8", "replace").decode() for text in texts] for texts in (firsts, seconds))
-        encoded = self._tokenizer(*clean, truncation="longest_first", max_length=self._max_tokens)
+        encoded = self._tokenizer(
+            encodable(firsts), encodable(seconds), truncation="longest_first", max_length=self._max_tokens
+        )
         names = list(encoded.keys())
         return [dict(zip(names, values, strict=True)) for values in zip(*encoded.values(), strict=True)]
 

@@ -1,15 +1,15 @@
 """How the settings become an encoder: find the model, load it without noise, say plainly why it cannot be."""
 
 import torch
-import transformers
-from huggingface_hub.utils import disable_progress_bars
 from sentence_transformers import SentenceTransformer
 
 from encoder.contract import Encoder
+from encoder.foreign import quieten, reason_of
 from encoder.identity import BUNDLED, encoder_id
 from encoder.places import check_device, model_source
 from encoder.plugins import PREFIX, load_plugin
 from encoder.sentence import SentenceEncoder
+from encoder.texts import check_template
 from streams.errors import SettingError
 from streams.settings.encoder import EncoderSettings
 
@@ -21,15 +21,15 @@ def load_encoder(settings: EncoderSettings) -> Encoder:
     libraries are off for the whole process from then on.
 
     Raises:
-        SettingError: the model cannot be loaded, the device is not there, or `dimension` is too large.
+        SettingError: the model cannot be loaded, the device is not there, `dimension` is too large, or
+            `item_template` is wrong.
     """
+    check_template(settings.item_template)
     if settings.model.startswith(PREFIX):
         return load_plugin(settings, encoder_id(settings))
     check_device(settings.device, "encoder.device")
     name, local = model_source(settings.model, "encoder.model")
-    disable_progress_bars()
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
+    quieten()
     try:
         model = SentenceTransformer(
             name,
@@ -47,9 +47,8 @@ def load_encoder(settings: EncoderSettings) -> Encoder:
 
 
 def _unusable(model: str, error: Exception) -> SettingError:
-    reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
     return SettingError(
-        f"Setting encoder.model is {model!r}, which cannot be loaded: {reason.rstrip('.')}.",
+        f"Setting encoder.model is {model!r}, which cannot be loaded: {reason_of(error)}.",
         "check its spelling and revision and that this machine can reach huggingface.co, name a local "
         f"directory that holds a sentence-transformers model, or set it to {BUNDLED!r}.",
     )

@@ -10,6 +10,7 @@ from sentence_transformers import SentenceTransformer
 from encoder import metrics
 from encoder.batching import Indices, batches
 from encoder.contract import Vectors
+from encoder.foreign import encodable
 from encoder.identity import encoder_id
 from streams.errors import SettingError
 from streams.settings.encoder import EncoderSettings
@@ -85,7 +86,7 @@ class SentenceEncoder:
         vectors = np.empty((len(texts), self._dimension), dtype=np.float32)
         if not texts:
             return vectors
-        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        clean = encodable(texts)
         with self._lock:
             with metrics.TOKENIZE_SECONDS.time():
                 lengths = self._lengths(clean, prompt or "")

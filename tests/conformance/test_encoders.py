@@ -221,3 +221,8 @@ def _sample(name: str) -> float:
 
 def _lookups(outcome: str) -> float:
     return REGISTRY.get_sample_value("headrace_encoder_cache_lookups_total", {"outcome": outcome}) or 0
+
+
+def test_a_wrong_template_is_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(SettingError, match=r"encoder\.item_template has the unknown field 'titel'"):
+        load_encoder(EncoderSettings(model="nowhere", item_template="{titel}"))
