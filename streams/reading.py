@@ -63,9 +63,9 @@ class WholeTopic:
         self.offsets = [0] * count
         self.newest_seconds = 0.0
         self._apply = apply
-        self._left = set(range(count))
+        self._left: set[int] = set()
         self._reader = consumer(settings, None)
-        self._reader.assign(whole(topic, count, OFFSET_BEGINNING))
+        self.rewind()
 
     @property
     def caught_up(self) -> bool:
@@ -85,7 +85,7 @@ class WholeTopic:
         return applied
 
     def rewind(self) -> None:
-        """Read everything again, from the beginning; `caught_up` is false until the end is reached again."""
+        """Read everything from the beginning; `caught_up` is false until the end is reached."""
         self.offsets = [0] * len(self.offsets)
         self._left = set(range(len(self.offsets)))
         self._reader.assign(whole(self.topic, len(self.offsets), OFFSET_BEGINNING))

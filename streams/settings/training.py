@@ -115,16 +115,16 @@ class TrainingSettings(Section):
     def _stages_in_order(self) -> Self:
         if self.stages != tuple(stage for stage in STAGES if stage in self.stages) or "towers" not in self.stages:
             raise ValueError(f"stages begin with towers and stand once each in this order: {', '.join(STAGES)}")
+        if {"isolated", "cross_encoder"} & set(self.stages) and not self.reranker:
+            raise ValueError(
+                "isolated and cross_encoder add to the re-ranker's score: stages must hold reranker too"
+            )
         return self
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
         if self.width % self.heads:
             raise ValueError("heads must divide width")
-        if {"isolated", "cross_encoder"} & set(self.stages) and not self.reranker:
-            raise ValueError(
-                "isolated and cross_encoder add to the re-ranker's score: stages must hold reranker too"
-            )
         if self.reranker and not self.finish_epochs:
             raise ValueError("the re-ranker learns in finish_epochs, which are 0")
         return self
