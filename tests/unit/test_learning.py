@@ -13,7 +13,8 @@ from tests.unit.test_towers import older, texts
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.checkpoint import Checkpoints
 from workers.ranking.model.course import Epoch
-from workers.ranking.model.learner import Learner, Pace
+from workers.ranking.model.descent import Pace
+from workers.ranking.model.learner import Learner
 from workers.ranking.model.training import train
 
 STATE = StateSettings(history_length=20)
@@ -84,7 +85,7 @@ def test_steps_that_are_added_up_are_one_step_of_a_larger_batch() -> None:
         torch.manual_seed(0)
         layer = torch.nn.Linear(4, 1, bias=False)
         torch.nn.init.ones_(layer.weight)
-        learner = Learner(layer, [(list(layer.parameters()), 0.1)], Pace(3 * parts, 0.0, 0.9, accumulate))
+        learner = Learner(layer, [(list(layer.parameters()), 0.1)], Pace(3 * parts, 0.0, accumulate), 0.9)
         data = torch.from_numpy(np.random.default_rng(0).standard_normal((8, 4)).astype(np.float32))
         for _ in range(3):
             for part in data.chunk(parts):

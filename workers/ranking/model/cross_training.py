@@ -14,14 +14,13 @@ from streams.errors import DataError
 from streams.settings.training import TrainingSettings
 from workers.ranking.model.course import Epoch
 from workers.ranking.model.cross import history_text, newest_liked
+from workers.ranking.model.descent import Descent, Pace
 from workers.ranking.model.manifest import Origin
 from workers.ranking.model.pools import Pool, Pools, asked_events, drawn, pool_loss
-from workers.ranking.model.schedule import learning_rate
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.signals import Integers
 
 _EVENTS_AT_ONCE: Final = 512
-_LARGEST_GRADIENT: Final = 1.0
 
 
 class TaughtCross(NamedTuple):
@@ -70,7 +69,7 @@ def teach_cross(
                 course.step(base, [pasts[line] for line in lines], [texts[item] for item in items])
                 for base, lines, items in _batches(whole, targets, settings, draws)
             ]
-            course.move()
+            course.descent.finish()
             progress(Epoch("cross_encoder", before + number, settings.most_epochs, float(np.mean(losses)), None))
     metrics = {
         "cross_encoder_examples": float(len(whole.events)),
@@ -82,9 +81,10 @@ def teach_cross(
 
 
 class _Course:
-    """AdamW with warm-up and cosine over gradients that are added up.
+    """The losses of a training.
 
     Attributes:
+        descent: what the losses move.
         base_losses: of each step, what the loss is without the cross-encoder.
     """
 
@@ -92,16 +92,15 @@ class _Course:
         self._encoder, self._settings = encoder, settings.cross_encoder
         device = encoder.module.device
         self._bias = nn.Parameter(torch.zeros((), device=device))
-        self._weights = [*(weight for weight in encoder.module.parameters() if weight.requires_grad), self._bias]
-        self._optimizer = torch.optim.AdamW(self._weights, weight_decay=self._settings.weight_decay)
-        losses = -(-examples // self._settings.batch)
-        self._steps = self._settings.epochs * -(-losses // self._settings.accumulate)
-        self._step = self._pending = 0
+        weights = [*(weight for weight in encoder.module.parameters() if weight.requires_grad), self._bias]
+        losses = self._settings.epochs * -(-examples // self._settings.batch)
+        pace = Pace(losses, self._settings.weight_decay, self._settings.accumulate)
+        self.descent = Descent([(weights, self._settings.learning_rate)], weights, pace)
         self.base_losses: list[float] = []
         encoder.module.train()
 
     def step(self, base: Tensor, pasts: list[str], texts: list[str]) -> float:
-        """Take in one batch and return its loss, nats; the weights move at each `accumulate`-th.
+        """Take in one batch and return its loss, nats.
 
         Args:
             base: float32 (n, c), of `drawn`.
@@ -111,25 +110,11 @@ class _Course:
         base = base.to(self._bias.device)
         logits = self._encoder.logits(pasts, texts).view(base.shape)
         loss = pool_loss(base, functional.softplus(logits), self._settings.loss, self._bias)
-        (loss / self._settings.accumulate).backward()
-        self._pending += 1
-        if self._pending == self._settings.accumulate:
-            self.move()
+        self.descent.learn(loss)
         with torch.no_grad():
             nothing = torch.zeros_like(base)
             self.base_losses.append(float(pool_loss(base, nothing, self._settings.loss, self._bias)))
         return float(loss.detach())
-
-    def move(self) -> None:
-        """Move the weights by the gradients that were added up, if there are any."""
-        if not self._pending:
-            return
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self._step, self._steps, self._settings.learning_rate)
-        nn.utils.clip_grad_norm_(self._weights, _LARGEST_GRADIENT)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
-        self._step, self._pending = self._step + 1, 0
 
 
 def _examples(pools: Pools, sequences: Sequences, settings: TrainingSettings, draws: np.random.Generator) -> Pool:

@@ -19,9 +19,10 @@ from workers.ranking.model.catalogue import count_items
 from workers.ranking.model.checkpoint import Checkpoints
 from workers.ranking.model.chosen_features import read_mask
 from workers.ranking.model.course import Epoch, Plan, run_course
+from workers.ranking.model.descent import Pace
 from workers.ranking.model.evidence import Counted
 from workers.ranking.model.features import unit_texts
-from workers.ranking.model.learner import Learner, Pace
+from workers.ranking.model.learner import Learner
 from workers.ranking.model.objective import MASKED, Forward, forward, next_item_loss
 from workers.ranking.model.reranker import Reranker
 from workers.ranking.model.reranking import NEGATIVES, TwoStages, pair_features, rerank_loss
@@ -90,7 +91,10 @@ def fit(
 
     data = _Data(text_vectors, past, settings, towers, draws)
     learner: Learner[nn.Module] = Learner(
-        towers, [(list(towers.parameters()), settings.learning_rate)], _pace(settings, settings.epochs, data)
+        towers,
+        [(list(towers.parameters()), settings.learning_rate)],
+        _pace(settings, settings.epochs, data),
+        settings.ema_decay,
     )
 
     def ranks() -> Ranks:
@@ -146,6 +150,7 @@ def _finish(
         stages,
         [(list(towers.parameters()), TOWERS_SHARE * rate), (list(reranker.parameters()), rate)],
         _pace(settings, settings.finish_epochs, data),
+        settings.ema_decay,
     )
     if counted is not None:
         for module in (stages, learner.average):
@@ -241,7 +246,7 @@ class _Data:
 
 def _pace(settings: TrainingSettings, epochs: int, data: _Data) -> Pace:
     steps = epochs * data.steps_an_epoch
-    return Pace(steps, settings.weight_decay, settings.ema_decay, settings.accumulate)
+    return Pace(steps, settings.weight_decay, settings.accumulate)
 
 
 def _sample_of(stages: TwoStages, data: _Data, counted: Counted, settings: TrainingSettings) -> Tensor:

@@ -10,8 +10,9 @@ from streams.settings.training import TrainingSettings
 from workers.ranking.evaluation.metrics import ndcg_at
 from workers.ranking.model.checkpoint import Checkpoints
 from workers.ranking.model.course import Epoch, Plan, run_course
+from workers.ranking.model.descent import Pace
 from workers.ranking.model.isolated import IsolatedAttention
-from workers.ranking.model.learner import Learner, Pace
+from workers.ranking.model.learner import Learner
 from workers.ranking.model.pools import HELD_OUT, Pool, Pools, asked_events, pool_loss, ranks_in
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.signals import Integers
@@ -57,8 +58,8 @@ def teach_isolated(
     measured = np.sort(draws.permutation(of_held)[:MEASURED])
     whole = pools.all_of(sequences, measured, chosen.candidates) if len(measured) else None
     steps = -(-min(chosen.examples, len(asked) - len(of_held)) // chosen.batch)
-    pace = Pace(chosen.epochs * steps, settings.weight_decay, settings.ema_decay)
-    learner = Learner(scorer, [(list(scorer.parameters()), chosen.learning_rate)], pace)
+    pace = Pace(chosen.epochs * steps, settings.weight_decay)
+    learner = Learner(scorer, [(list(scorer.parameters()), chosen.learning_rate)], pace, settings.ema_decay)
 
     def epoch() -> float:
         # Events of one moment have no order, as for the towers.
@@ -81,7 +82,7 @@ def teach_isolated(
     def measure() -> float:
         return 0.0 if whole is None else _ndcg(whole, _whole(learner.average, pools, whole), sequences)
 
-    before, most = settings.epochs + settings.finish_epochs, settings.most_epochs
+    before, most = settings.epochs_before("isolated"), settings.most_epochs
     outcome = run_course(
         "isolated",
         learner,
