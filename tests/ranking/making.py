@@ -1,10 +1,13 @@
 """Pipelines over small worlds, users, and words for what comes out."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from prometheus_client import REGISTRY
 
 from streams.contracts import EventType, UserState
 from tests.ranking import worlds
-from tests.ranking.worlds import clicks, state
+from tests.ranking.worlds import NOW_MS, clicks, state
 from workers.ranking.candidates import Slate
 from workers.ranking.generation import Generation
 from workers.ranking.pipeline import Pipeline, Stages
@@ -35,6 +38,18 @@ def codes(slate: Slate) -> set[str]:
 
 def count(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"headrace_ranking_{name}", labels) or 0.0
+
+
+def assert_no_score_moves_with_the_batch(pipeline: Pipeline, states: Sequence[UserState]) -> None:
+    """Score the states together and each alone."""
+    queries = pipeline.hydrate(states)
+    candidates, _ = pipeline.candidates(queries, NOW_MS)
+    together = pipeline.score(queries, candidates)
+    for place, span in enumerate(candidates.spans(len(queries))):
+        mine = pipeline.hydrate([states[place]])
+        alone, _ = pipeline.candidates(mine, NOW_MS)
+        np.testing.assert_array_equal(alone.rows, candidates.rows[span])
+        np.testing.assert_allclose(pipeline.score(mine, alone).scores, together.scores[span], atol=1e-5)
 
 
 USERS: list[UserState] = [

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.ranking.making import USERS
+from tests.ranking.making import USERS, assert_no_score_moves_with_the_batch
 from tests.ranking.worlds import NOW_MS, bundle, catalogue, heads, second_stage, settings
 from workers.ranking.generation import Generation
 from workers.ranking.model.serving import Model
@@ -46,14 +46,7 @@ def test_without_weights_the_heads_change_no_bit() -> None:
 
 
 def test_a_weighted_score_does_not_move_with_the_batch() -> None:
-    whole = pipeline(WEIGHTS)
-    queries = whole.hydrate(USERS)
-    candidates, _ = whole.candidates(queries, NOW_MS)
-    together = whole.score(queries, candidates)
-    for place, span in enumerate(candidates.spans(len(queries))):
-        mine = whole.hydrate([USERS[place]])
-        alone, _ = whole.candidates(mine, NOW_MS)
-        np.testing.assert_allclose(whole.score(mine, alone).scores, together.scores[span], atol=1e-5)
+    assert_no_score_moves_with_the_batch(pipeline(WEIGHTS), USERS)
 
 
 def test_published_slates_show_what_an_action_gave() -> None:

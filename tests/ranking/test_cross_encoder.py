@@ -15,6 +15,7 @@ from encoder.cross import CrossEncoder
 from streams.errors import DataError, SettingError
 from streams.settings import Settings, load_settings
 from streams.settings.training import TrainingSettings
+from tests.ranking.making import assert_no_score_moves_with_the_batch
 from tests.ranking.test_rescoring import KNOWN, STATES, second_stage
 from tests.ranking.tiny import chosen, tiny_bert
 from tests.ranking.worlds import NOW_MS, bundle, catalogue, clicks
@@ -32,11 +33,6 @@ from workers.ranking.scorers import without_cross_encoder
 
 pytest.importorskip("peft", reason="the extra `lora` is not installed")
 READ = 5
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_bert(tmp_path_factory.mktemp("models") / "tiny")
 
 
 def moved(directory: Path, **changes: object) -> Adapted:
@@ -204,14 +200,7 @@ def test_it_reads_the_best_and_the_others_keep_their_order_below(tiny: Path) -> 
 
 
 def test_a_score_moves_with_no_other_user(tiny: Path) -> None:
-    pipeline = served(tiny, "cross_encoder")
-    queries = pipeline.hydrate(STATES)
-    candidates, _ = pipeline.candidates(queries, NOW_MS)
-    together = pipeline.score(queries, candidates)
-    for place, span in enumerate(candidates.spans(len(queries))):
-        mine = pipeline.hydrate([STATES[place]])
-        alone, _ = pipeline.candidates(mine, NOW_MS)
-        np.testing.assert_allclose(pipeline.score(mine, alone).scores, together.scores[span], atol=1e-5)
+    assert_no_score_moves_with_the_batch(served(tiny, "cross_encoder"), STATES)
 
 
 def test_a_candidate_that_is_read_has_the_same_score_whoever_else_is_there(tiny: Path) -> None:

@@ -12,6 +12,7 @@ from streams.errors import DataError, SettingError
 from streams.settings import load_settings
 from streams.settings.scorers import IsolatedTraining
 from streams.settings.training import TrainingSettings
+from tests.ranking.making import assert_no_score_moves_with_the_batch
 from tests.ranking.test_rescoring import KNOWN, STATES, second_stage
 from tests.ranking.worlds import NOW_MS, bundle, catalogue, settings, state
 from workers.ranking.adding import check_scorers
@@ -168,13 +169,7 @@ def test_in_a_slate_it_is_a_part_of_its_own_and_the_parts_add_up() -> None:
 
 def test_a_served_score_moves_with_no_other_user() -> None:
     pipeline = served("isolated")
-    queries = pipeline.hydrate(STATES)
-    candidates, _ = pipeline.candidates(queries, NOW_MS)
-    together = pipeline.score(queries, candidates)
-    for place, span in enumerate(candidates.spans(len(queries))):
-        mine = pipeline.hydrate([STATES[place]])
-        alone, _ = pipeline.candidates(mine, NOW_MS)
-        np.testing.assert_allclose(pipeline.score(mine, alone).scores, together.scores[span], atol=1e-5)
+    assert_no_score_moves_with_the_batch(pipeline, STATES)
     nobody = pipeline.hydrate([state("x")])
     assert set(pipeline.score(nobody, pipeline.candidates(nobody, NOW_MS)[0]).parts) == {"model", "popularity"}
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from tests.ranking.making import assert_no_score_moves_with_the_batch
 from tests.ranking.worlds import DIMENSION, ITEMS, NOW_MS, bundle, catalogue, clicks, item_id, settings, state
 from workers.ranking.generation import Generation
 from workers.ranking.model.features import NAMES, Evidence, Pairs, Trails, features
@@ -47,15 +48,7 @@ STATES = [clicks("a", 3, 8, 55), state("nobody"), clicks("b", 11), clicks("c", *
 
 
 def test_a_score_does_not_move_with_the_batch() -> None:
-    whole = pipeline()
-    queries = whole.hydrate(STATES)
-    candidates, _ = whole.candidates(queries, NOW_MS)
-    together = whole.score(queries, candidates)
-    for place, span in enumerate(candidates.spans(len(queries))):
-        mine = whole.hydrate([STATES[place]])
-        alone, _ = whole.candidates(mine, NOW_MS)
-        np.testing.assert_array_equal(alone.rows, candidates.rows[span])
-        np.testing.assert_allclose(whole.score(mine, alone).scores, together.scores[span], atol=1e-5)
+    assert_no_score_moves_with_the_batch(pipeline(), STATES)
 
 
 def test_the_parts_add_up_and_a_stranger_has_no_evidence() -> None:

@@ -10,7 +10,7 @@ from streams.errors import DataError, SettingError
 from streams.settings.ranking import RankingSettings
 from streams.settings.scorers import CrossEncoderServing
 from streams.settings.training import TrainingSettings
-from tests.ranking.tiny import chosen, tiny_bert
+from tests.ranking.tiny import chosen
 from tests.unit.test_evaluation import ITEMS
 from tests.unit.test_evaluation import log as walks
 from tests.unit.test_evaluation import texts as walk_texts
@@ -27,11 +27,6 @@ from workers.ranking.model.training import ItemTexts, train_on
 
 pytest.importorskip("peft", reason="the extra `lora` is not installed")
 READ = 6
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_bert(tmp_path_factory.mktemp("models") / "tiny")
 
 
 def settings(tiny: Path, **changes: object) -> TrainingSettings:
