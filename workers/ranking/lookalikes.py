@@ -46,6 +46,8 @@ class Lookalikes:
         fits = [found for found in newest.values() if found is not None and self._fits(found)]
         keys = np.array([self._key(found.user_id) for found in fits], np.int64)
         vectors = np.frombuffer(b"".join(found.vector for found in fits), np.dtype("<f4")).reshape(-1, self._width)
+        for key in gone:
+            self._liked.put(key, ())  # nothing of an erased user stays
         for key, found in zip(keys.tolist(), fits, strict=True):
             self._liked.put(key, self._catalogue.rows(found.liked).tolist())
         if self._index is None:
