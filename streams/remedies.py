@@ -30,6 +30,12 @@ class Row(NamedTuple):
     why: str
 
 
+TWIN: Final = (
+    "its producers keep being fenced: another worker of this kind runs with the same instance name, "
+    "or every transaction takes longer than kafka.transaction_timeout_seconds"
+)
+
+
 def _any(*codes: int) -> Callable[[KafkaError], bool]:
     return lambda error: error.code() in codes
 

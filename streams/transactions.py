@@ -32,7 +32,7 @@ from streams.clock import monotonic_seconds
 from streams.contracts import Output
 from streams.delivery import Abandoned, Unknown
 from streams.errors import Transient
-from streams.remedies import Remedy, ended, row_of, tells_of_absence
+from streams.remedies import TWIN, Remedy, ended, row_of, tells_of_absence
 from streams.transform import Ends
 
 _log = structlog.get_logger()
@@ -186,7 +186,7 @@ class TransactionalDelivery:
                     # A batch whose records did not all arrive is never committed.
                     self._abort(error, committing and error.code() != KafkaError._INCONSISTENT)
                 case Remedy.REPLACE:
-                    self._count_twin(error, row.why)
+                    self._count_twin(error)
                     self._replace(error.str(), row.why)
                     lost = f"{row.why}: {error.str()}"
                     raise _Lost(lost) if committing else Abandoned(lost)
@@ -207,12 +207,16 @@ class TransactionalDelivery:
             raise _Lost(refused) if committing else Abandoned(refused) from None
         raise Abandoned(refused)
 
-    def _count_twin(self, cause: KafkaError, why: str) -> None:
-        """End the worker when its producers keep being fenced."""
+    def _count_twin(self, cause: KafkaError) -> None:
+        """End the worker when its producers keep being fenced.
+
+        Two of one name fence each other in every batch until the older one hears, with a heartbeat, that it is no
+        member any more; within those seconds this may come first.
+        """
         now = monotonic_seconds()
         self._replaced_at = [at for at in self._replaced_at if now - at < _TWIN_SECONDS] + [now]
         if len(self._replaced_at) > _TWIN_REPLACEMENTS:
-            raise ended(cause, why)
+            raise ended(cause, TWIN)
 
     def _replace(self, cause: str, why: str) -> None:
         self._settled = self._shaken = False

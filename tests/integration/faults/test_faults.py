@@ -110,7 +110,7 @@ def test_a_second_worker_with_the_same_name_takes_over_and_the_first_says_why_it
         stage.fleet.start("a")
         assert first.wait(60) == 4, stage.fleet.said("a")
         stage.fleet.wait_ready("a")
-    assert "same instance name" in stage.fleet.said("a")
+    assert "same instance name" in stage.fleet.said("a"), stage.fleet.said("a")
     assert_right(stage)
     assert stage.fleet.processes["a"].poll() is None
     stage.fleet.send("a", signal.SIGTERM)
