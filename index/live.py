@@ -8,7 +8,7 @@ import numpy as np
 
 from index.arguments import checked_keys, checked_queries, checked_rows, newest
 from index.candidates import Candidates, merge
-from index.compaction import Compactor
+from index.compaction import Compactor, Turns
 from index.contract import Keys, Neighbours, Vectors
 from index.flat_tier import FlatTier
 from index.inverted_lists import TrainedLists
@@ -70,18 +70,21 @@ class LiveIndex:
            nowhere), and replace the tier list by the new main tier and the tiers that came after the cut.
     """
 
-    def __init__(self, dimension: int, settings: IndexSettings, *, name: str = "items") -> None:
+    def __init__(
+        self, dimension: int, settings: IndexSettings, *, name: str = "items", turns: Turns | None = None
+    ) -> None:
         """Start empty, for vectors of `dimension` numbers.
 
         Args:
             name: label of this index's metrics.
+            turns: when compactions may run by themselves; None is at any time.
         """
         self._dimension = dimension
         self._settings = settings
         self._metrics = IndexMetrics(name)
         self._writer = Lock()
         self._compacting = Lock()
-        self._compactor = Compactor(self.compact, self._compaction_due)
+        self._compactor = Compactor(self.compact, self._compaction_due, turns)
         self._size = 0
         self._written_since_cut: list[Keys] | None = None
         empty = np.empty((0, dimension), dtype=np.float32)
@@ -100,6 +103,7 @@ class LiveIndex:
         name: str = "items",
         at_once: bool = False,
         trained: TrainedLists | None = None,
+        turns: Turns | None = None,
     ) -> "LiveIndex":
         """Return an index of many vectors at once, all of them in the main tier.
 
@@ -109,11 +113,12 @@ class LiveIndex:
             at_once: compare all vectors until the background has built what a large main tier is searched with:
                 a million of 64 numbers are there in 2 s, and their lists a minute later.
             trained: lists that are filled, if they fit, instead of training others.
+            turns: when compactions may run by themselves; None is at any time.
 
         Raises:
             ValueError: a key is negative, the shapes differ, or a number is not finite.
         """
-        index = cls(vectors.shape[-1], settings, name=name)
+        index = cls(vectors.shape[-1], settings, name=name, turns=turns)
         held, rows = newest(*checked_rows(keys, vectors, index.dimension))
         main = MainTier.exact(held, rows, trained) if at_once else index._build(held, rows, trained)
         index._tiers = index._tiers._replace(main=main)

@@ -49,6 +49,9 @@ class Place:
         self.generation.refresh(changed)
         return changed
 
+    def settle(self) -> None:
+        """Do as `World.settle`: nothing here waits."""
+
     def put(self, number: int, **changes: object) -> None:
         self.changed.append(self.catalogue.put(worlds.item(number, **changes)))
 

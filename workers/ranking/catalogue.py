@@ -1,6 +1,6 @@
 """The items as ranking sees them: one row an item, columns of everything that stages read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from streams.contracts import ItemVector
 from streams.errors import DataError
 from streams.settings.ranking import RankingSettings
+from workers.ranking.id_rows import UNKNOWN, IdRows
 from workers.ranking.policy import Policy
 
 Rows = npt.NDArray[np.int64]
@@ -52,7 +53,7 @@ class Catalogue:
         self.available = np.zeros(_FIRST_CAPACITY, np.bool_)
         self.expires_at_ms = np.full(_FIRST_CAPACITY, _NEVER_MS, np.int64)
         self._entries: list[Entry] = []
-        self._rows: dict[str, int] = {}
+        self._rows = IdRows()
 
     def __len__(self) -> int:
         """Return the rows that were given, deleted items included."""
@@ -66,15 +67,18 @@ class Catalogue:
 
     def row(self, item_id: str) -> int | None:
         """Return the row of an item, or None when it was never in the catalogue."""
-        return self._rows.get(item_id)
+        row = self._rows.row(item_id)
+        return None if row == UNKNOWN else row
 
-    def row_or_minus_one(self, item_id: str) -> int:
-        """Return the row of an item, or -1."""
-        return self._rows.get(item_id, -1)
+    def rows_or_minus_one(self, item_ids: Sequence[str]) -> Rows:
+        """Return the row of each item, int64 (n,); -1 for one that was never in the catalogue."""
+        return self._rows.rows(item_ids)
 
     def rows(self, item_ids: Iterable[str]) -> Rows:
         """Return the rows, int64 (m,), of those of `item_ids` that are known, in their order."""
-        return np.array([row for row in map(self._rows.get, item_ids) if row is not None], np.int64)
+        rows = self._rows.rows(tuple(item_ids))
+        known: Rows = rows[rows != UNKNOWN]
+        return known
 
     def put(self, item: ItemVector) -> int:
         """Insert or overwrite an item and return its row.
@@ -91,7 +95,7 @@ class Catalogue:
                 f"Item {item.item_id!r} has a vector of {vector.size} numbers among vectors of {self.dimension}.",
                 "delete the item vector topic and let the embedding worker fill it again.",
             )
-        row = self._rows.setdefault(item.item_id, len(self._entries))
+        row = self._rows.give(item.item_id)
         entry = Entry(item.item_id, item.title, item.categories if self._described else ())
         if row == len(self._entries):
             self._entries.append(entry)
@@ -105,7 +109,7 @@ class Catalogue:
 
     def delete(self, item_id: str) -> int | None:
         """Take an item out of every later slate and return its row, or None when it was not there."""
-        row = self._rows.get(item_id)
+        row = self.row(item_id)
         if row is not None:
             self.available[row] = False
         return row

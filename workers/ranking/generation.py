@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from index.compaction import Turns
 from index.live import LiveIndex
 from streams.settings import Settings
 from workers.ranking.catalogue import Catalogue, Rows
@@ -38,6 +39,7 @@ class Generation:
 
     Args:
         before: whose text index is taken over.
+        turns: when indexes may be laid out anew; None is at any time.
     """
 
     def __init__(
@@ -46,8 +48,11 @@ class Generation:
         catalogue: Catalogue,
         settings: Settings,
         trends: Trends | None = None,
+        *,
         before: "Generation | None" = None,
+        turns: Turns | None = None,
     ) -> None:
+        self._turns = turns
         self.model = model
         self.action_weights = settings.ranking.action_weights
         self.added_scorers = settings.ranking.added_scorers
@@ -67,11 +72,11 @@ class Generation:
             self._fill(np.arange(start, min(start + _CHUNK, count)))
         rows = np.flatnonzero(catalogue.available[:count])
         self.index = LiveIndex.built(
-            rows, self.item_matrix[rows], settings.index, at_once=True, trained=model.lists
+            rows, self.item_matrix[rows], settings.index, at_once=True, trained=model.lists, turns=turns
         )
         self.neighbours = NeighbourLists(settings.ranking.neighbours)
-        self.texts: TextIndex | None = before.texts if before is not None else _texts(catalogue, settings)
-        self.lookalikes = Lookalikes(model.version, model.width, catalogue, settings.index)
+        self.texts: TextIndex | None = before.texts if before is not None else self._texts()
+        self.lookalikes = Lookalikes(model.version, model.width, catalogue, settings.index, turns)
         self._popular: Rows | None = None
 
     def refresh(self, rows: Sequence[int]) -> None:
@@ -88,7 +93,7 @@ class Generation:
         if self.texts is not None:
             self.texts.refresh(unique)
         else:  # the catalogue was empty when the model came
-            self.texts = _texts(self.catalogue, self._settings)
+            self.texts = self._texts()
         self._popular = None
 
     @property
@@ -127,9 +132,9 @@ class Generation:
             self.norms = np.concatenate([self.norms, np.ones(missing, np.float32)])
             self.popularity = np.concatenate([self.popularity, np.zeros(missing, np.float32)])
 
-
-def _texts(catalogue: Catalogue, settings: Settings) -> TextIndex | None:
-    ranking = settings.ranking
-    asked = ranking.sources is None or "text" in ranking.sources
-    wanted = ranking.requests or (asked and ranking.text_candidates > 0 and ranking.few_events > 0)
-    return TextIndex(catalogue, settings.index) if wanted and catalogue.dimension > 0 else None
+    def _texts(self) -> TextIndex | None:
+        ranking = self._settings.ranking
+        asked = ranking.sources is None or "text" in ranking.sources
+        wanted = ranking.requests or (asked and ranking.text_candidates > 0 and ranking.few_events > 0)
+        there = wanted and self.catalogue.dimension > 0
+        return TextIndex(self.catalogue, self._settings.index, self._turns) if there else None

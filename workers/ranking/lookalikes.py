@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from index.compaction import Turns
 from index.live import LiveIndex
 from streams.contracts import UserVector
 from streams.settings.ranking import IndexSettings
@@ -22,9 +23,18 @@ class Lookalikes:
 
     Args:
         catalogue: gives liked items their rows; an item that it does not know yet is left out.
+        turns: when the index may be laid out anew; None is at any time.
     """
 
-    def __init__(self, model_version: str, width: int, catalogue: Catalogue, settings: IndexSettings) -> None:
+    def __init__(
+        self,
+        model_version: str,
+        width: int,
+        catalogue: Catalogue,
+        settings: IndexSettings,
+        turns: Turns | None = None,
+    ) -> None:
+        self._turns = turns
         self._model_version = model_version
         self._width = width
         self._catalogue = catalogue
@@ -48,8 +58,9 @@ class Lookalikes:
         vectors = np.frombuffer(b"".join(found.vector for found in fits), np.dtype("<f4")).reshape(-1, self._width)
         for key in gone:
             self._liked.put(key, ())  # nothing of an erased user stays
-        for key, found in zip(keys.tolist(), fits, strict=True):
-            self._liked.put(key, self._catalogue.rows(found.liked).tolist())
+        rows = self._catalogue.rows_or_minus_one([item_id for found in fits for item_id in found.liked])
+        owners = np.repeat(np.arange(len(fits)), [len(found.liked) for found in fits])[rows >= 0]
+        self._liked.put_all(keys, np.bincount(owners, minlength=len(fits)), rows[rows >= 0])
         if self._index is None:
             missing = self._next - len(self._unindexed)
             if missing > 0:  # doubled: one large block goes back to the system whole, which many small ones do not
@@ -65,7 +76,9 @@ class Lookalikes:
         if self._index is None:
             keys = np.sort(np.fromiter(self._keys.values(), np.int64, len(self._keys)))
             vectors, self._unindexed = self._unindexed[keys], self._unindexed[:0].copy()
-            self._index = LiveIndex.built(keys, vectors, self._settings, name="users", at_once=True)
+            self._index = LiveIndex.built(
+                keys, vectors, self._settings, name="users", at_once=True, turns=self._turns
+            )
 
     def liked_by_like(self, user_ids: Sequence[str], vectors: Vectors, users: int) -> list[Rows]:
         """Return, for each user, the rows that the `users` users nearest to them liked, int64.

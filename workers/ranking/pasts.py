@@ -61,7 +61,7 @@ def of_states(states: Sequence[UserState], catalogue: Catalogue) -> Pasts:
 def of_histories(histories: Sequence[Sequence[Interaction]], catalogue: Catalogue) -> Pasts:
     """Return the interactions of these histories."""
     pasts = [past for history in histories for past in history]
-    rows = np.fromiter((catalogue.row_or_minus_one(past.item_id) for past in pasts), np.int64, len(pasts))
+    rows = catalogue.rows_or_minus_one([past.item_id for past in pasts])
     return Pasts(
         np.repeat(np.arange(len(histories)), list(map(len, histories))),
         rows,
@@ -87,5 +87,4 @@ def _rows(columns: Iterable[bytes], catalogue: Catalogue) -> tuple[list[int], Ro
         ids.pop()
         items += ids
         counts.append(len(ids))
-    row_of = catalogue.row_or_minus_one
-    return counts, np.fromiter((row_of(item.decode()) for item in items), np.int64, len(items))
+    return counts, catalogue.rows_or_minus_one([item.decode() for item in items])

@@ -1,6 +1,7 @@
 """From the slates of a batch to the records that publish them; what stands already may be held back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from streams.clock import from_ms
@@ -10,9 +11,13 @@ from workers.ranking import metrics
 from workers.ranking.candidates import Slate
 from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
+from workers.ranking.id_rows import UNKNOWN
 from workers.ranking.messages import recommendation, rules_version, slate_record, vector_record
 from workers.ranking.standing import UNSTAMPED, Stamp, StandingSlates
 from workers.ranking.waiting import Place
+
+Standing = tuple[Place, Recommendation | None]
+Lack = Literal["item", "model"]
 
 
 class Published(NamedTuple):
@@ -81,29 +86,33 @@ class Publishing:
                 made.records.append(vector)
         return made._replace(places=frozenset(published))
 
-    def stand(
-        self, place: Place, message: Recommendation | None, model_version: str
-    ) -> Literal["item", "model"] | None:
+    def stand(self, told: Sequence[Standing], model_version: str) -> Iterator[tuple[Place, Lack | None]]:
         """Note what was published before, as no part of a batch.
 
         Args:
+            told: places and what was published there, in order; None where it was withdrawn.
             model_version: of the model that serves.
 
-        Returns:
-            What the slate lacks: an item, which was deleted while no worker looked and compacted away since; or
+        Yields:
+            What each slate lacks: an item, which was deleted while no worker looked and compacted away since; or
             that model, under the rules in force. None: it is as this worker would have made it.
         """
-        if message is None:
-            self._standing.load(*place, ())
-            return None
-        made_by = self._made_by(message.model_version, message.rules_version)
-        made_ms = int(message.generated_at.timestamp() * 1000)
-        stamp = Stamp(made_by, made_ms) if self._only_changed else UNSTAMPED
-        rows = self._catalogue.rows(item.item_id for item in message.items).tolist()
-        self._standing.load(*place, rows, stamp)
-        if len(rows) < len(message.items):
-            return "item"
-        return None if made_by == self._made_by(model_version, self._rules) else "model"
+        items = [message.items if message is not None else () for _, message in told]
+        rows = self._catalogue.rows_or_minus_one([item.item_id for listed in items for item in listed]).tolist()
+        ends = accumulate(map(len, items))
+        for (place, message), listed, end in zip(told, items, ends, strict=True):
+            if message is None:
+                self._standing.load(*place, ())
+                yield place, None
+                continue
+            made_by = self._made_by(message.model_version, message.rules_version)
+            made_ms = int(message.generated_at.timestamp() * 1000)
+            known = [row for row in rows[end - len(listed) : end] if row != UNKNOWN]
+            self._standing.load(*place, known, Stamp(made_by, made_ms) if self._only_changed else UNSTAMPED)
+            if len(known) < len(listed):
+                yield place, "item"
+            else:
+                yield place, None if made_by == self._made_by(model_version, self._rules) else "model"
 
     def _stands(self, place: Place, stamp: Stamp) -> bool:
         made_by, made_ms = self._standing.stamp(*place)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+Numbers = npt.NDArray[np.int64]
 NOTHING = -1
 """Fills a line up; no number of a list is below 0."""
 
@@ -31,8 +32,30 @@ class RowLists:
         """Replace a list."""
         if line >= len(self.matrix):
             self.grow(max(line + 1, 2 * len(self.matrix)))
-        missing = len(numbers) - self.matrix.shape[1]
-        if missing > 0:
-            self.matrix = np.pad(self.matrix, ((0, 0), (0, missing)), constant_values=NOTHING)
+        self.widen(len(numbers))
         self.matrix[line, len(numbers) :] = NOTHING
         self.matrix[line, : len(numbers)] = numbers
+
+    def put_all(self, lines: Numbers, lengths: Numbers, numbers: Numbers) -> None:
+        """Replace many lists.
+
+        Args:
+            lines: int64 (n,), distinct.
+            lengths: int64 (n,), of each line's list.
+            numbers: int64 (sum of lengths,), the lists one after the other.
+        """
+        if not len(lines):
+            return
+        longest = max(int(lengths.max()), self.matrix.shape[1])
+        lists = np.full((len(lines), longest), NOTHING, np.int32)
+        lists[np.arange(longest) < lengths[:, None]] = numbers
+        if (last := int(lines.max())) >= len(self.matrix):
+            self.grow(max(last + 1, 2 * len(self.matrix)))
+        self.widen(longest)
+        self.matrix[lines] = lists
+
+    def widen(self, longest: int) -> None:
+        """Make room for lists of `longest` numbers."""
+        missing = longest - self.matrix.shape[1]
+        if missing > 0:
+            self.matrix = np.pad(self.matrix, ((0, 0), (0, missing)), constant_values=NOTHING)

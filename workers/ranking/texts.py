@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from index.compaction import Turns
 from index.live import LiveIndex
 from streams.settings.ranking import IndexSettings
 from workers.ranking.catalogue import Catalogue, Rows
@@ -12,15 +13,19 @@ Vector = npt.NDArray[np.float32]
 
 
 class TextIndex:
-    """The available items of a catalogue by text vector. Does not depend on the model; kept when that changes."""
+    """The available items of a catalogue by text vector. Does not depend on the model; kept when that changes.
 
-    def __init__(self, catalogue: Catalogue, settings: IndexSettings) -> None:
+    Args:
+        turns: when the index may be laid out anew; None is at any time.
+    """
+
+    def __init__(self, catalogue: Catalogue, settings: IndexSettings, turns: Turns | None = None) -> None:
         self._catalogue = catalogue
         rows = np.flatnonzero(catalogue.available[: len(catalogue)])
         vectors = catalogue.text_vectors[rows]
         # Text vectors of one language model share a large mean; a taste shows only without it (.041 against .015).
         self._mean: Vectors = vectors.mean(axis=0) if len(rows) else np.zeros(vectors.shape[1], np.float32)
-        self._index = LiveIndex.built(rows, vectors, settings, name="texts", at_once=True)
+        self._index = LiveIndex.built(rows, vectors, settings, name="texts", at_once=True, turns=turns)
 
     def refresh(self, rows: Rows) -> None:
         """Follow the catalogue; `rows` were put or deleted."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from streams.clock import Clock, from_ms, monotonic_seconds, wall_seconds
-from streams.codec import UNREADABLE, decode_recommendation, decode_user_state, unreadable
+from streams.codec import UNREADABLE, decode_user_state, unreadable
 from streams.contracts import Output, RankingQuery, Record, Rejected, UserState
 from streams.errors import Fatal
 from streams.settings import Settings
@@ -23,6 +23,7 @@ from workers.ranking.generation import Generation
 from workers.ranking.messages import answer_record, erasure_records, rules_version
 from workers.ranking.pipeline import Pipeline, Stages
 from workers.ranking.publishing import Published, Publishing
+from workers.ranking.read_back import ReadBack
 from workers.ranking.standing import StandingSlates
 from workers.ranking.waiting import Place, Waiting
 from workers.ranking.watching import CoverageWatch, FreshnessWatch, watch_popularity, watch_quality
@@ -67,6 +68,7 @@ class RankingTransform:
         self._publishing = Publishing(settings, world.catalogue, self._standing)
         self._expiries = Expiries(world.catalogue)
         self._waiting = Waiting(settings.ranking.standing_per_second, monotonic)
+        self._read_back = ReadBack(world, self._publishing, self._waiting)
         self._active: frozenset[int] = frozenset()
         self._pipeline: tuple[Generation, Pipeline] | None = None
         self._freshness = FreshnessWatch()
@@ -146,18 +148,21 @@ class RankingTransform:
         """Have states and standing slates read back."""
         self._states.open(partitions)
         self._standing.open(partitions)
-        return (changelog(USER_STATE, self._states), Changelog(RECOMMENDATIONS, self._stand))
+        return (changelog(USER_STATE, self._states), Changelog(RECOMMENDATIONS, self._read_back.load))
 
     def restored(self, partitions: Sequence[int]) -> None:
         """Let slates that the catalogue has overtaken wait to be made again."""
+        self._read_back.flush()
         self._active |= set(partitions)
         self._withdraw(self._standing.rows(), int(self._clock() * 1000))
+        self._world.settle()
 
     def revoked(self, partitions: Sequence[int]) -> None:
         """Forget states and slates of these partitions."""
         self._states.drop(partitions)
         self._standing.drop(partitions)
         self._waiting.drop(frozenset(partitions))
+        self._read_back.drop(frozenset(partitions))
         self._active -= set(partitions)
 
     def close(self) -> None:
@@ -210,15 +215,3 @@ class RankingTransform:
     @property
     def _retrieval_seconds(self) -> float:
         return self._pipeline[1].laps.retrieval_seconds if self._pipeline is not None else 0.0
-
-    def _stand(self, partition: int, key: bytes, value: bytes | None) -> None:
-        place, message = (partition, key), None if value is None else decode_recommendation(value)
-        generation = self._world.generation
-        self._waiting.take(place)  # what waits is the newest slate only
-        if generation is None:
-            return
-        lacking = self._publishing.stand(place, message, generation.model.version)
-        if lacking == "item":
-            self._waiting.lost_an_item([place])
-        elif lacking == "model":
-            self._waiting.older_model([place])

@@ -11,6 +11,7 @@ from index.inverted_lists import TrainedLists
 from streams.errors import DataError
 from streams.settings.scorers import CrossEncoderServing, IsolatedTraining
 from streams.settings.state import RatingScale
+from workers.ranking.id_rows import IdRows
 from workers.ranking.model.actions import ActionHeads
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.cross import load_cross
@@ -20,7 +21,7 @@ from workers.ranking.model.isolated import IsolatedAttention, isolated_of
 from workers.ranking.model.manifest import RETRAIN
 from workers.ranking.model.second_stage import Rescorer
 from workers.ranking.model.signals import Integers
-from workers.ranking.model.towers import UNKNOWN, TwoTowers
+from workers.ranking.model.towers import TwoTowers
 from workers.ranking.model.trends import TRENDS
 
 Vectors = npt.NDArray[np.float32]
@@ -57,7 +58,7 @@ class Model:
             ) from None
         self.cross = load_cross(bundle, cross) if cross is not None and "cross_encoder" in bundle.added else None
         self._towers.eval()
-        self._identities = {item_id: row + 1 for row, item_id in enumerate(bundle.items.item_ids)}
+        self._numbers = IdRows(bundle.items.item_ids)
         self._passed_over = frozenset(bundle.items.passed_over)
         self._bundle = bundle
         trends = (
@@ -132,12 +133,13 @@ class Model:
 
     def numbers(self, item_ids: Sequence[str]) -> Integers:
         """Return the numbers of items as evidence speaks of them, int64 (n,); -1 for unknown ones."""
-        return np.array([self._identities.get(item_id, UNKNOWN) - 1 for item_id in item_ids], np.int64)
+        return self._numbers.rows(item_ids)
 
     def unmet(self, item_ids: Sequence[str]) -> Mask:
         """Return whether each item came after the model's data, bool (n,): it was in no catalogue of then."""
-        known, passed_over = self._identities, self._passed_over
-        return np.array([each not in known and each not in passed_over for each in item_ids], np.bool_)
+        passed_over = np.array([each in self._passed_over for each in item_ids], np.bool_)
+        unmet: Mask = (self.numbers(item_ids) < 0) & ~passed_over
+        return unmet
 
     def unit_texts(self, text_vectors: Vectors) -> Vectors:
         """Return text vectors, float32 (n, text_dimension), centred as in training and of unit length."""
@@ -156,9 +158,9 @@ class Model:
         """
         if text_vectors.shape != (expected := (len(item_ids), self.text_dimension)):
             raise ValueError(f"text_vectors are {text_vectors.shape}, expected {expected}")
-        identities = [self._identities.get(item_id, UNKNOWN) for item_id in item_ids]
+        identities = self.numbers(item_ids) + 1  # UNKNOWN for those without a number
         text = torch.from_numpy(np.require(text_vectors, np.float32, ["C", "W"]))
-        vectors: Vectors = self._towers.item(text, torch.tensor(identities, dtype=torch.int64)).numpy()
+        vectors: Vectors = self._towers.item(text, torch.from_numpy(identities)).numpy()
         return vectors
 
     @torch.inference_mode()
