@@ -4,7 +4,7 @@ import numpy as np
 
 from index.candidates import Candidates
 from index.contract import Keys, Vectors
-from index.tombstones import Mask
+from index.tombstones import Mask, Rows
 
 
 class FlatTier:
@@ -81,9 +81,13 @@ class FlatTier:
             if count == self.count:
                 return live
 
-    def rows(self, mask: Mask) -> tuple[Keys, Vectors]:
-        """Return copies of the keys and vectors of the rows that `mask`, bool (<= count,), marks."""
-        return self._keys[: len(mask)][mask], self._vectors[: len(mask)][mask]
+    def keys(self, mask: Mask) -> Keys:
+        """Return a copy of the keys of the rows that `mask`, bool (<= count,), marks."""
+        return self._keys[: len(mask)][mask]
+
+    def vectors(self, places: Mask | Rows) -> Vectors:
+        """Return copies of the vectors of rows: those that a mask, bool (<= count,), marks, or int64 (n,)."""
+        return self._vectors[np.flatnonzero(places) if places.dtype == np.bool_ else places]
 
     def search(self, queries: Vectors, k: int, excluded: Keys) -> Candidates:
         """Return the best min(k, count) rows of each query, `excluded` keys left out."""

@@ -12,8 +12,10 @@ from index.compaction import Compactor, Turns
 from index.contract import Keys, Neighbours, Vectors
 from index.flat_tier import FlatTier
 from index.inverted_lists import TrainedLists
+from index.looked_up import LookedUp, Rowed, Source
 from index.main_tier import MainTier, most_exact
 from index.metrics import IndexMetrics
+from index.tombstones import Mask
 from streams.clock import wall_seconds
 from streams.settings.ranking import IndexSettings
 
@@ -71,14 +73,23 @@ class LiveIndex:
     """
 
     def __init__(
-        self, dimension: int, settings: IndexSettings, *, name: str = "items", turns: Turns | None = None
+        self,
+        dimension: int,
+        settings: IndexSettings,
+        *,
+        name: str = "items",
+        turns: Turns | None = None,
+        source: Source | None = None,
     ) -> None:
         """Start empty, for vectors of `dimension` numbers.
 
         Args:
             name: label of this index's metrics.
             turns: when compactions may run by themselves; None is at any time.
+            source: where an approximate main tier looks vectors up that it is to score exactly, instead of
+                holding them; every key that is upserted must be there, with its vector.
         """
+        self._source = source
         self._dimension = dimension
         self._settings = settings
         self._metrics = IndexMetrics(name)
@@ -104,23 +115,23 @@ class LiveIndex:
         at_once: bool = False,
         trained: TrainedLists | None = None,
         turns: Turns | None = None,
+        source: Source | None = None,
     ) -> "LiveIndex":
         """Return an index of many vectors at once, all of them in the main tier.
 
         Args:
             keys: n keys, each >= 0; the last vector of a repeated key wins.
             vectors: float32 (n, dimension), finite, any length.
-            at_once: compare all vectors until the background has built what a large main tier is searched with:
-                a million of 64 numbers are there in 2 s, and their lists a minute later.
+            at_once: compare all vectors until the background has built what a large main tier is searched with.
             trained: lists that are filled, if they fit, instead of training others.
-            turns: when compactions may run by themselves; None is at any time.
 
         Raises:
             ValueError: a key is negative, the shapes differ, or a number is not finite.
         """
-        index = cls(vectors.shape[-1], settings, name=name, turns=turns)
+        index = cls(vectors.shape[-1], settings, name=name, turns=turns, source=source)
         held, rows = newest(*checked_rows(keys, vectors, index.dimension))
-        main = MainTier.exact(held, rows, trained) if at_once else index._build(held, rows, trained)
+        kept: Rowed = rows if source is None else LookedUp(source, held)
+        main = MainTier.exact(held, rows, trained) if at_once else index._build(held, kept, trained)
         index._tiers = index._tiers._replace(main=main)
         index._size = len(held)
         index._report()
@@ -205,13 +216,7 @@ class LiveIndex:
                 masks = [tier.live_mask() for tier in old]
                 written = self._written_since_cut = []
             try:
-                survivors = [tier.rows(mask) for tier, mask in zip(old, masks, strict=True)]
-                keys, vectors = survivors[0]
-                if len(survivors) > 1:
-                    keys = np.concatenate([part for part, _ in survivors])
-                    vectors = np.concatenate([part for _, part in survivors])
-                del survivors
-                main = self._build(keys, vectors, cut.main.trained)
+                main = self._build(*self._survivors(old, masks), cut.main.trained)
                 with self._writer:
                     if written:
                         main.bury(np.unique(np.concatenate(written)))
@@ -234,9 +239,9 @@ class LiveIndex:
         wanted = checked_queries(queries, k, self._dimension)
         best = np.empty((len(wanted), 0), dtype=np.float32)
         for tier in self._tiers.oldest_first:
-            _, rows = tier.rows(tier.live_mask())
+            rows = np.flatnonzero(tier.live_mask())
             for start in range(0, len(rows), _ORACLE_ROWS):
-                scores = np.hstack([best, wanted @ rows[start : start + _ORACLE_ROWS].T])
+                scores = np.hstack([best, wanted @ tier.vectors(rows[start : start + _ORACLE_ROWS]).T])
                 best = -np.sort(-scores, axis=1)[:, :k]
         return best
 
@@ -244,7 +249,15 @@ class LiveIndex:
         """Wait for a compaction that runs, and start no other by itself. The index stays usable."""
         self._compactor.close()
 
-    def _build(self, keys: Keys, vectors: Vectors, trained: TrainedLists | None = None) -> MainTier:
+    def _survivors(self, tiers: Sequence[MainTier | FlatTier], masks: Sequence[Mask]) -> tuple[Keys, Rowed]:
+        """Return keys and vectors of the rows that the masks mark."""
+        living = list(zip(tiers, masks, strict=True))
+        keys = np.concatenate([tier.keys(mask) for tier, mask in living])
+        if self._source is not None:
+            return keys, LookedUp(self._source, keys)
+        return keys, np.concatenate([tier.vectors(mask) for tier, mask in living])
+
+    def _build(self, keys: Keys, vectors: Rowed, trained: TrainedLists | None = None) -> MainTier:
         return MainTier.built(keys, vectors, self._settings, trained)
 
     def _fresh(self) -> FlatTier:

@@ -8,6 +8,7 @@ from index.candidates import Candidates
 from index.contract import Keys, Vectors
 from index.exact_rows import ExactRows
 from index.inverted_lists import InvertedLists, TrainedLists
+from index.looked_up import LookedUp, Rowed
 from index.tombstones import Mask, Rows, Tombstones
 from streams.settings.ranking import IndexSettings
 
@@ -24,7 +25,7 @@ class Structure(Protocol):
     """How the rows are laid out for search; never changed after it is built."""
 
     @property
-    def vectors(self) -> Vectors:
+    def vectors(self) -> Rowed:
         """Return the rows as they came, float32 (rows, dimension)."""
 
     def search(self, queries: Vectors, k: int, selector: Any, findable: int) -> tuple[Vectors, Rows]:
@@ -51,20 +52,20 @@ class MainTier:
         self._tombstones = Tombstones(len(keys))
 
     @classmethod
-    def exact(cls, keys: Keys, vectors: Vectors, trained: TrainedLists | None = None) -> "MainTier":
+    def exact(cls, keys: Keys, vectors: Rowed, trained: TrainedLists | None = None) -> "MainTier":
         """Lay out rows to be compared one and all, however many: there at once."""
         keys, vectors = _ascending(keys, vectors)
-        return cls(keys, ExactRows(vectors), trained)
+        return cls(keys, ExactRows(vectors[:]), trained)
 
     @classmethod
     def built(
-        cls, keys: Keys, vectors: Vectors, settings: IndexSettings, trained: TrainedLists | None = None
+        cls, keys: Keys, vectors: Rowed, settings: IndexSettings, trained: TrainedLists | None = None
     ) -> "MainTier":
         """Lay out rows: exact up to `settings.exact_below` of them, in inverted lists above.
 
         Args:
             keys: int64 (n,), distinct.
-            vectors: float32 (n, dimension), finite.
+            vectors: float32 (n, dimension), finite; where they are looked up, lists go on to look them up.
             trained: lists that are used again while they fit.
         """
         if len(keys) <= most_exact(settings):
@@ -109,9 +110,13 @@ class MainTier:
         """Return a copy as bool (count,)."""
         return self._tombstones.live_mask()
 
-    def rows(self, mask: Mask) -> tuple[Keys, Vectors]:
-        """Return copies of the keys and vectors of the rows that `mask`, bool (count,), marks."""
-        return self._keys[mask], self._structure.vectors[mask]
+    def keys(self, mask: Mask) -> Keys:
+        """Return a copy of the keys of the rows that `mask`, bool (count,), marks."""
+        return self._keys[mask]
+
+    def vectors(self, places: Mask | Rows) -> Vectors:
+        """Return copies of the vectors of rows: those that a mask, bool (count,), marks, or int64 (n,)."""
+        return self._structure.vectors[places]
 
     def search(self, queries: Vectors, k: int, excluded: Keys) -> Candidates:
         """Return the best min(k, count) rows of each query, `excluded` keys left out."""
@@ -132,7 +137,10 @@ class MainTier:
         return np.where(self._keys[rows] == keys, rows, -1)
 
 
-def _ascending(keys: Keys, vectors: Vectors) -> tuple[Keys, Vectors]:
+def _ascending(keys: Keys, vectors: Rowed) -> tuple[Keys, Rowed]:
+    if isinstance(vectors, LookedUp):
+        ordered = vectors.ascending()
+        return ordered.keys, ordered
     if (keys[1:] > keys[:-1]).all():  # as rows of a catalogue do: then a million keys cost no copy of the vectors
         return keys, vectors
     order = np.argsort(keys, kind="stable")

@@ -12,8 +12,9 @@ import pytest
 
 from index.contract import Vectors
 from index.exact import ExactIndex
-from index.inverted_lists import TrainedLists
+from index.inverted_lists import InvertedLists, TrainedLists
 from index.live import LiveIndex
+from index.looked_up import Held, LookedUp
 from streams.settings.ranking import IndexSettings
 
 WIDTH = 8
@@ -38,10 +39,12 @@ def rows(count: int, width: int, seed: int = 0) -> Vectors:
     return points.astype(np.float32)
 
 
-@pytest.fixture(scope="module")
-def large() -> Iterator[LiveIndex]:
+@pytest.fixture(scope="module", params=[False, True], ids=["held", "looked up"])
+def large(request: pytest.FixtureRequest) -> Iterator[LiveIndex]:
     settings = IndexSettings(exact_below=1_000, recall_target=0.95, fresh_capacity=256)
-    index = LiveIndex.built(range(20_000), rows(20_000, 32), settings)
+    vectors = rows(20_000, 32)
+    source = (lambda: vectors) if request.param else None
+    index = LiveIndex.built(range(20_000), vectors, settings, source=source)
     yield index
     index.close()
 
@@ -93,6 +96,34 @@ def test_recall_survives_writes_and_compaction() -> None:
     assert recall(index, held) >= 0.90
 
 
+def test_an_index_that_looks_vectors_up_holds_none_and_follows_their_matrix_as_it_grows() -> None:
+    settings = IndexSettings(exact_below=1_000, recall_target=0.95, fresh_capacity=256)
+    matrix = Held(rows(3_000, 32))
+    index = LiveIndex.built(range(3_000), matrix.rows, settings, at_once=True, source=matrix.get)
+    settle(index)
+    held = dict(enumerate(matrix.rows.copy()))
+    for start in (2_500, 3_500):
+        fresh = rows(1_000, 32, seed=start)
+        matrix.rows = np.concatenate([matrix.rows, np.zeros((1_000, 32), np.float32)])
+        matrix.rows[start : start + 1_000] = fresh
+        index.upsert(range(start, start + 1_000), fresh)
+        held |= dict(zip(range(start, start + 1_000), fresh, strict=True))
+    removed = range(0, 4_000, 3)
+    index.remove(removed)
+    held = {key: vector for key, vector in held.items() if key not in removed}
+    index.close()
+    for _ in range(2):
+        main = index._tiers.main._structure
+        assert isinstance(main, InvertedLists)
+        assert isinstance(main.vectors, LookedUp)
+        assert recall(index, held) >= 0.90
+        found = index.search(queries := rows(5, 32, seed=6), 10)
+        exact = np.einsum("nkd,nd->nk", matrix.rows[found.keys], queries)
+        np.testing.assert_allclose(found.scores, exact, rtol=1e-5, atol=1e-6)
+        index.compact()
+    assert len(index) == len(held)
+
+
 def settle(index: LiveIndex) -> None:
     """Wait for the background compaction, if one was asked for."""
     thread = index._compactor._thread
@@ -122,10 +153,12 @@ def test_a_failed_compaction_is_logged_and_the_next_one_is_tried(caplog: pytest.
     assert len(index.search(vector(0)[None], 21).keys[0]) == len(index) == 21
 
 
-def test_beside_writes_and_compaction_nothing_vanishes_and_nothing_comes_back() -> None:
+@pytest.mark.parametrize("looked_up", [False, True])
+def test_beside_writes_and_compaction_nothing_vanishes_and_nothing_comes_back(looked_up: bool) -> None:
     seconds, width, keys, steady = 3.0, 16, 1_500, 100
     held = rows(keys, width)
-    index = LiveIndex(width, IndexSettings(fresh_capacity=256))
+    source = (lambda: held) if looked_up else None
+    index = LiveIndex(width, IndexSettings(fresh_capacity=256), source=source)
     index.upsert(range(keys), held)
     removed: list[float | None] = [None] * keys
     wrong: list[str] = []

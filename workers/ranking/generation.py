@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from index.compaction import Turns
 from index.live import LiveIndex
+from index.looked_up import Held
 from streams.settings import Settings
 from workers.ranking.catalogue import Catalogue, Rows
 from workers.ranking.lookalikes import Lookalikes
@@ -23,7 +24,6 @@ class Generation:
     """Everything that depends on one model. Made whole from the catalogue, then kept in step with it.
 
     Attributes:
-        item_matrix: float32 (capacity, width); a row is an item's learned vector.
         numbers: int64 (capacity,); an item's number in the model's evidence, -1 where it knows none.
         unmet: bool (capacity,); whether an item came after the model's data.
         known_rows: int64 (known items,); the row of each number, -1 for an item that is not in the catalogue.
@@ -62,7 +62,7 @@ class Generation:
         self._settings = settings
         count = len(catalogue)
         capacity = len(catalogue.available)
-        self.item_matrix = np.zeros((capacity, model.width), np.float32)
+        self._vectors = Held(np.zeros((capacity, model.width), np.float32))
         self.numbers = np.full(capacity, -1, np.int64)
         self.unmet = np.zeros(capacity, np.bool_)
         self.known_rows = np.full(len(model.item_ids), -1, np.int64)
@@ -72,7 +72,13 @@ class Generation:
             self._fill(np.arange(start, min(start + _CHUNK, count)))
         rows = np.flatnonzero(catalogue.available[:count])
         self.index = LiveIndex.built(
-            rows, self.item_matrix[rows], settings.index, at_once=True, trained=model.lists, turns=turns
+            rows,
+            self.item_matrix[rows],
+            settings.index,
+            at_once=True,
+            trained=model.lists,
+            turns=turns,
+            source=self._vectors.get,
         )
         self.neighbours = NeighbourLists(settings.ranking.neighbours)
         self.texts: TextIndex | None = before.texts if before is not None else self._texts()
@@ -95,6 +101,11 @@ class Generation:
         else:  # the catalogue was empty when the model came
             self.texts = self._texts()
         self._popular = None
+
+    @property
+    def item_matrix(self) -> Vectors:
+        """Return float32 (capacity, width); a row is an item's learned vector."""
+        return self._vectors.rows
 
     @property
     def popular(self) -> Rows:
@@ -126,7 +137,7 @@ class Generation:
         missing = len(self.catalogue.available) - len(self.item_matrix)
         if missing > 0:
             more = np.zeros((missing, self.model.width), np.float32)
-            self.item_matrix = np.concatenate([self.item_matrix, more])
+            self._vectors.rows = np.concatenate([self.item_matrix, more])
             self.numbers = np.concatenate([self.numbers, np.full(missing, -1, np.int64)])
             self.unmet = np.concatenate([self.unmet, np.zeros(missing, np.bool_)])
             self.norms = np.concatenate([self.norms, np.ones(missing, np.float32)])

@@ -25,7 +25,15 @@ class TextIndex:
         vectors = catalogue.text_vectors[rows]
         # Text vectors of one language model share a large mean; a taste shows only without it (.041 against .015).
         self._mean: Vectors = vectors.mean(axis=0) if len(rows) else np.zeros(vectors.shape[1], np.float32)
-        self._index = LiveIndex.built(rows, vectors, settings, name="texts", at_once=True, turns=turns)
+        self._index = LiveIndex.built(
+            rows,
+            vectors,
+            settings,
+            name="texts",
+            at_once=True,
+            turns=turns,
+            source=lambda: catalogue.text_vectors,
+        )
 
     def refresh(self, rows: Rows) -> None:
         """Follow the catalogue; `rows` were put or deleted."""
