@@ -64,6 +64,7 @@ class InvertedLists:
         self._index = faiss.clone_index(trained)
         for start in range(0, len(vectors), _CHUNK_ROWS):
             self._index.add(vectors[start : start + _CHUNK_ROWS])
+        self._index = faiss.clone_index(self._index)  # without the room that its lists have grown to
         self._lists: int = trained.nlist
         self.probes = self._calibrated(recall_target)
         self.trained = TrainedLists(trained, len(vectors), self.probes)

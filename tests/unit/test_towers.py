@@ -93,7 +93,7 @@ def replayed_ndcg(learned_from: Sequence[Event]) -> dict[str, float]:
     bundle = trained() if learned_from == older() else train(texts(), learned_from, QUICK, STATE, "words")
     model, events = Model(bundle), sample.load().events
     matrix = model.project(texts().item_ids, texts().text_vectors)
-    counts = dict(zip(model.item_ids, model.popularity[:-1], strict=True))
+    counts = dict(zip(bundle.items.item_ids, model.popularity[:-1], strict=True))
     popularity = np.array([counts.get(item_id, 0.0) for item_id in texts().item_ids], dtype=np.float32)
     histories: defaultdict[str, list[Step]] = defaultdict(list)
     asked: list[list[Step]] = []

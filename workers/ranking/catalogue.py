@@ -52,18 +52,26 @@ class Catalogue:
         self.text_vectors = np.zeros((_FIRST_CAPACITY, 0), np.float32)
         self.available = np.zeros(_FIRST_CAPACITY, np.bool_)
         self.expires_at_ms = np.full(_FIRST_CAPACITY, _NEVER_MS, np.int64)
-        self._entries: list[Entry] = []
+        # A column each: a million tuples would take 50 MB more.
+        self._ids: list[str] = []
+        self._titles: list[str] = []
+        self._categories: list[tuple[str, ...]] = []
         self._rows = IdRows()
 
     def __len__(self) -> int:
         """Return the rows that were given, deleted items included."""
-        return len(self._entries)
+        return len(self._ids)
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries)
+        return map(self.__getitem__, range(len(self)))
 
     def __getitem__(self, row: int) -> Entry:
-        return self._entries[row]
+        categories = self._categories[row] if self._described else ()
+        return Entry(self._ids[row], self._titles[row], categories)
+
+    def item_id(self, row: int) -> str:
+        """Return the id of an item."""
+        return self._ids[row]
 
     def row(self, item_id: str) -> int | None:
         """Return the row of an item, or None when it was never in the catalogue."""
@@ -96,11 +104,15 @@ class Catalogue:
                 "delete the item vector topic and let the embedding worker fill it again.",
             )
         row = self._rows.give(item.item_id)
-        entry = Entry(item.item_id, item.title, item.categories if self._described else ())
-        if row == len(self._entries):
-            self._entries.append(entry)
+        if row == len(self):
+            self._ids.append(item.item_id)
+            self._titles.append("")
+            if self._described:
+                self._categories.append(())
             self._grow()
-        self._entries[row] = entry
+        self._titles[row] = item.title
+        if self._described:
+            self._categories[row] = item.categories
         self.text_vectors[row] = vector
         self.available[row] = item.available
         self.expires_at_ms[row] = _NEVER_MS if item.expires_at_ms is None else item.expires_at_ms
@@ -133,7 +145,7 @@ class Catalogue:
 
     def _grow(self) -> None:
         capacity = len(self.available)
-        if len(self._entries) <= capacity:
+        if len(self) <= capacity:
             return
         more = np.zeros((capacity, self.dimension), np.float32)
         self.text_vectors = np.concatenate([self.text_vectors, more])

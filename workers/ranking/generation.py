@@ -65,7 +65,7 @@ class Generation:
         self._vectors = Held(np.zeros((capacity, model.width), np.float32))
         self.numbers = np.full(capacity, -1, np.int64)
         self.unmet = np.zeros(capacity, np.bool_)
-        self.known_rows = np.full(len(model.item_ids), -1, np.int64)
+        self.known_rows = np.full(model.known_items, -1, np.int64)
         self.norms = np.ones(capacity, np.float32)
         self.popularity = np.zeros(capacity, np.float32)
         for start in range(0, count, _CHUNK):  # a million text vectors at once would be there twice
@@ -124,7 +124,7 @@ class Generation:
     def _fill(self, rows: Rows) -> None:
         if not len(rows):
             return
-        ids = [self.catalogue[row].item_id for row in rows.tolist()]
+        ids = [self.catalogue.item_id(row) for row in rows.tolist()]
         vectors = self.model.project(ids, self.catalogue.text_vectors[rows])
         self.item_matrix[rows] = vectors
         self.norms[rows] = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 Rows = npt.NDArray[np.int64]
 UNKNOWN = -1
+_FORGOTTEN = -2
 _FEW = 24
 """From here on the overhead of arrays is less than that of a loop."""
 _FIRST_SLOTS = 2_048
@@ -25,17 +26,18 @@ class IdRows:
     def __init__(self, ids: Iterable[str] = ()) -> None:
         """Give these ids, distinct, the first rows."""
         numbers = np.fromiter(map(hash, ids), np.int64)
-        self._count = len(numbers)
-        self._make(max(_FIRST_SLOTS, 1 << (4 * self._count).bit_length()))
+        self._count = len(numbers)  # rows that were ever given
+        self._forgotten = 0
+        self._make(max(_FIRST_SLOTS, 1 << (2 * self._count).bit_length()))
         self._fill(np.stack([numbers, np.arange(self._count)], axis=1))
 
     def __len__(self) -> int:
-        """Return how many rows were given."""
-        return self._count
+        """Return how many ids have a row."""
+        return self._count - self._forgotten
 
     def row(self, id_: str) -> int:
         """Return the row of an id, or `UNKNOWN`."""
-        return self._slots[self._place(hash(id_)) + 1]
+        return max(UNKNOWN, self._slots[self._place(hash(id_)) + 1])
 
     def rows(self, ids: Sequence[str]) -> Rows:
         """Return the row of each id, int64 (n,); `UNKNOWN` for those that have none."""
@@ -49,17 +51,32 @@ class IdRows:
             ends = (held[:, 0] == numbers[left]) | (held[:, 1] == UNKNOWN)
             found[left[ends]] = held[ends, 1]
             left, places = left[~ends], places[~ends] + 1 & self._mask
-        return found
+        return np.maximum(found, UNKNOWN)
 
     def give(self, id_: str) -> int:
         """Return the row of an id, the next one if it has none."""
         if 2 * (self._count + 1) > self._mask:
             self._grow()
         place = self._place(number := hash(id_))
-        if self._slots[place + 1] == UNKNOWN:
+        if self._slots[place + 1] < 0:
             self._slots[place], self._slots[place + 1] = number, self._count
             self._count += 1
         return self._slots[place + 1]
+
+    def forget(self, id_: str) -> int:
+        """Return the row that an id had, or `UNKNOWN`; if it is given one again, that is another."""
+        place = self._place(hash(id_)) + 1
+        row = self._slots[place]
+        if row < 0:
+            return UNKNOWN
+        self._slots[place] = _FORGOTTEN
+        self._forgotten += 1
+        return row
+
+    def held(self) -> Rows:
+        """Return the rows of all ids, int64 (len,), ascending."""
+        rows = self._table[:, 1]
+        return np.sort(rows[rows >= 0])
 
     def _place(self, number: int) -> int:
         """Return where a hash stands, or the free place where it would."""
@@ -76,7 +93,7 @@ class IdRows:
         self._last = 2 * slots - 1
 
     def _grow(self) -> None:
-        lines = self._table[self._table[:, 1] != UNKNOWN]
+        lines = self._table[self._table[:, 1] >= 0]
         self._make(2 * (self._mask + 1))
         self._fill(lines)
 

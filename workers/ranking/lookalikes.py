@@ -10,6 +10,7 @@ from index.live import LiveIndex
 from streams.contracts import UserVector
 from streams.settings.ranking import IndexSettings
 from workers.ranking.catalogue import Catalogue, Rows
+from workers.ranking.id_rows import IdRows
 from workers.ranking.row_lists import RowLists
 
 Vectors = npt.NDArray[np.float32]
@@ -41,9 +42,8 @@ class Lookalikes:
         self._settings = settings
         self._index: LiveIndex | None = None
         self._unindexed: Vectors = np.zeros((0, width), np.float32)  # by key, until `complete`
-        self._keys: dict[str, int] = {}
+        self._keys = IdRows()
         self._liked = RowLists()
-        self._next = 0
 
     def __len__(self) -> int:
         """Return the users that are held."""
@@ -52,9 +52,11 @@ class Lookalikes:
     def apply(self, changes: Sequence[tuple[str, UserVector | None]]) -> None:
         """Apply what the topic of user vectors brought, in its order; None forgets a user."""
         newest = dict(changes)
-        gone = [key for user_id, found in newest.items() if found is None and (key := self._forget(user_id)) >= 0]
+        gone = [
+            key for user_id, found in newest.items() if found is None and (key := self._keys.forget(user_id)) >= 0
+        ]
         fits = [found for found in newest.values() if found is not None and self._fits(found)]
-        keys = np.array([self._key(found.user_id) for found in fits], np.int64)
+        keys = np.array([self._keys.give(found.user_id) for found in fits], np.int64)
         vectors = np.frombuffer(b"".join(found.vector for found in fits), np.dtype("<f4")).reshape(-1, self._width)
         for key in gone:
             self._liked.put(key, ())  # nothing of an erased user stays
@@ -62,7 +64,7 @@ class Lookalikes:
         owners = np.repeat(np.arange(len(fits)), [len(found.liked) for found in fits])[rows >= 0]
         self._liked.put_all(keys, np.bincount(owners, minlength=len(fits)), rows[rows >= 0])
         if self._index is None:
-            missing = self._next - len(self._unindexed)
+            missing = int(keys.max(initial=-1)) + 1 - len(self._unindexed)
             if missing > 0:  # doubled: one large block goes back to the system whole, which many small ones do not
                 more = max(missing, len(self._unindexed))
                 self._unindexed = np.pad(self._unindexed, ((0, more), (0, 0)))
@@ -74,7 +76,7 @@ class Lookalikes:
     def complete(self) -> None:
         """Index what was applied; from now on each `apply` is found at once."""
         if self._index is None:
-            keys = np.sort(np.fromiter(self._keys.values(), np.int64, len(self._keys)))
+            keys = self._keys.held()
             vectors, self._unindexed = self._unindexed[keys], self._unindexed[:0].copy()
             self._index = LiveIndex.built(
                 keys, vectors, self._settings, name="users", at_once=True, turns=self._turns
@@ -91,7 +93,7 @@ class Lookalikes:
         found = self._index.search(vectors, users + 1)  # one more: a user is their own nearest
         answer = []
         for user_id, keys in zip(user_ids, found.keys, strict=True):
-            others = keys[(keys >= 0) & (keys != self._keys.get(user_id, -1))][:users]
+            others = keys[(keys >= 0) & (keys != self._keys.row(user_id))][:users]
             liked = self._liked.matrix[others].ravel()
             answer.append(liked[liked >= 0].astype(np.int64))
         return answer
@@ -103,12 +105,3 @@ class Lookalikes:
 
     def _fits(self, found: UserVector) -> bool:
         return found.model_version == self._model_version and len(found.vector) == 4 * self._width
-
-    def _key(self, user_id: str) -> int:
-        if user_id not in self._keys:
-            self._keys[user_id] = self._next
-            self._next += 1
-        return self._keys[user_id]
-
-    def _forget(self, user_id: str) -> int:
-        return self._keys.pop(user_id, -1)

@@ -144,7 +144,7 @@ def _items(slate: Slate, generation: Generation) -> tuple[RecommendedItem, ...]:
     parts: Sequence[dict[str, float] | None] = slate.parts or [None] * len(slate.rows)
     places = zip(slate.rows.tolist(), slate.scores.tolist(), slate.reasons, parts, strict=True)
     return tuple(
-        RecommendedItem(generation.catalogue[row].item_id, rank, score, why, made_of)
+        RecommendedItem(generation.catalogue.item_id(row), rank, score, why, made_of)
         for rank, (row, score, why, made_of) in enumerate(places, start=1)
     )
 

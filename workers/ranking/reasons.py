@@ -30,7 +30,7 @@ class Reasons:
         rung = _rung(query.step)
         if not len(query.history):
             return [(rung, *given) for given in proposed]
-        ids = [generation.catalogue[row].item_id for row in _nearest_own(query, rows, generation)]
+        ids = [generation.catalogue.item_id(row) for row in _nearest_own(query, rows, generation)]
         return [(rung, *given, Reason("similar_item", own)) for given, own in zip(proposed, ids, strict=True)]
 
     def _proposed(self, bits: int) -> Given:

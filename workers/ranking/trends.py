@@ -93,7 +93,7 @@ class Trends:
         """Return the slot of every row of the one catalogue, -1 where there is none; looks up what is new."""
         rows, slots = len(self._slot_of_row), self._mapped_slots
         if rows < len(catalogue):
-            ids = (catalogue[row].item_id for row in range(rows, len(catalogue)))
+            ids = (catalogue.item_id(row) for row in range(rows, len(catalogue)))
             more = np.fromiter((self._slots.get(item_id, -1) for item_id in ids), np.int64)
             self._slot_of_row = np.concatenate([self._slot_of_row, more])
         for slot in range(slots, len(self._ids)):

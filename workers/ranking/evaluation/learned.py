@@ -61,7 +61,7 @@ class Reranked(Towers):
         self._numbers = model.numbers(items.item_ids)
         self._unmet = model.unmet(items.item_ids)
         self._exploration = (exploration * self._unmet).astype(np.float32)
-        self._rows = np.full(len(model.item_ids), -1, np.int64)
+        self._rows = np.full(model.known_items, -1, np.int64)
         self._rows[self._numbers[self._numbers >= 0]] = np.flatnonzero(self._numbers >= 0)
         self._texts = model.unit_texts(items.text_vectors)
         self._depth = min(PROPOSED, len(items.item_ids))

@@ -7,7 +7,6 @@ import numpy.typing as npt
 import torch
 from pydantic import ValidationError
 
-from index.inverted_lists import TrainedLists
 from streams.errors import DataError
 from streams.settings.scorers import CrossEncoderServing, IsolatedTraining
 from streams.settings.state import RatingScale
@@ -15,7 +14,7 @@ from workers.ranking.id_rows import IdRows
 from workers.ranking.model.actions import ActionHeads
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.cross import load_cross
-from workers.ranking.model.features import Evidence, unit_texts
+from workers.ranking.model.features import unit_texts
 from workers.ranking.model.histories import HistoryBatch
 from workers.ranking.model.isolated import IsolatedAttention, isolated_of
 from workers.ranking.model.manifest import RETRAIN
@@ -36,6 +35,11 @@ class Model:
         actions: heads that foretell what is done with an item; None without any.
         isolated: attention of candidates to the history; None where it was not trained.
         cross: the cross-encoder; None where it was not trained or is not asked for.
+        known_items: items that it knows by id; it takes any other by its text alone.
+        version: the bundle's.
+        added: names of the further scorers that were trained.
+        lists: that an index of many items may be filled into, if there are any.
+        evidence: what was counted, by number of the known item; None without a second stage.
 
     Args:
         cross: how the cross-encoder runs, where the bundle has one; None leaves it out.
@@ -60,32 +64,19 @@ class Model:
         self._towers.eval()
         self._numbers = IdRows(bundle.items.item_ids)
         self._passed_over = frozenset(bundle.items.passed_over)
-        self._bundle = bundle
-        trends = (
-            bundle.second.trends if bundle.second is not None else np.zeros((len(bundle.items.item_ids), TRENDS))
-        )
+        # Not the bundle itself: its ids, a million strings, are not needed any more.
+        self.known_items = len(bundle.items.item_ids)
+        self.version, self.added, self.lists = bundle.version, tuple(bundle.added), bundle.lists
+        self.evidence = None if bundle.second is None else bundle.second.evidence
+        self._manifest = manifest
+        trends = np.zeros((self.known_items, TRENDS)) if bundle.second is None else bundle.second.trends
         self._popularity = np.append(bundle.items.popularity, np.float32(0))
         self._trends = np.concatenate([trends, np.zeros((1, TRENDS))]).astype(np.float32)
 
     @property
-    def lists(self) -> TrainedLists | None:
-        """Return the lists that an index of many items may be filled into, if there are any."""
-        return self._bundle.lists
-
-    @property
-    def version(self) -> str:
-        """Return the bundle's version."""
-        return self._bundle.version
-
-    @property
-    def added(self) -> tuple[str, ...]:
-        """Return the names of the further scorers that were trained."""
-        return tuple(self._bundle.added)
-
-    @property
     def encoder_id(self) -> str:
         """Return the encoder whose text vectors `project` takes."""
-        return self._bundle.manifest.encoder_id
+        return self._manifest.encoder_id
 
     @property
     def text_dimension(self) -> int:
@@ -105,16 +96,11 @@ class Model:
     @property
     def rating_scale(self) -> RatingScale:
         """Return the scale that `signal_of` was given in training."""
-        return self._bundle.manifest.rating_scale
-
-    @property
-    def item_ids(self) -> tuple[str, ...]:
-        """Return the items that the model knows by id; it takes any other by its text alone."""
-        return self._bundle.items.item_ids
+        return self._manifest.rating_scale
 
     @property
     def popularity(self) -> Vectors:
-        """Return float32 (len(item_ids) + 1,): events that count half after 7 days, when training ended.
+        """Return float32 (known_items + 1,): events that count half after 7 days, when training ended.
 
         The last is 0, that of any unknown item.
         """
@@ -122,14 +108,8 @@ class Model:
 
     @property
     def trends(self) -> Vectors:
-        """Return float32 (len(item_ids) + 1, TRENDS); the last row is that of any unknown item."""
+        """Return float32 (known_items + 1, TRENDS); the last row is that of any unknown item."""
         return self._trends
-
-    @property
-    def evidence(self) -> Evidence | None:
-        """Return what was counted, by number of the known item; None without a second stage."""
-        second = self._bundle.second
-        return None if second is None else second.evidence
 
     def numbers(self, item_ids: Sequence[str]) -> Integers:
         """Return the numbers of items as evidence speaks of them, int64 (n,); -1 for unknown ones."""
