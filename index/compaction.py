@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition, Lock, Thread
 
+from index.memory import give_back
+
 _log = logging.getLogger(__name__)
 
 
@@ -94,6 +96,7 @@ class Compactor:
                 with self._turns.turn(lambda: self._closed) as granted:
                     if granted:
                         self._compact()
+                        give_back()
             except Exception:
                 # The index is as it was and answers right, only slower; the next sealed tier asks again.
                 _log.exception("index compaction failed")
