@@ -1,7 +1,7 @@
 """How a batch's outputs and its offsets become permanent.
 
 `Delivery` is the seam between the loop and a guarantee; the loop is the same for both. `AtLeastOnce`
-delivers, then commits. `streams/transactions.py` has the other one.
+delivers, then commits. `streams/transactions.py` has the other one, and `streams/turns.py` a pair of it.
 """
 
 from collections.abc import Iterable, Sequence

@@ -2,11 +2,11 @@
 
 A worker that is killed inside a transaction and does not come back leaves it open until the broker's timeout, for
 which the broker looks every ten seconds only; meanwhile nobody can read on. Every batch therefore commits its
-offsets with the `transactional.id` of its writer beside them. When partitions come to a worker, it
+offsets with the identity of its worker beside them. When partitions come to a worker, it
 
 1. asks who committed their offsets last, pending ones left out;
 2. asks who is a member of the group; a member is alive, and only gave partitions away;
-3. starts a producer under the id of each of the others, which ends what that one left open.
+3. starts a producer under each of the others' transactional ids, which ends what was left open there.
 
 A writer that comes back meanwhile loses a batch, makes another producer and reads it again. Whatever goes wrong
 here is only logged: the broker's timeout still holds.
@@ -21,6 +21,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicP
 from streams.errors import HeadraceError
 from streams.kafka import admin, transactional_producer
 from streams.settings import Settings
+from streams.turns import transactional_ids
 
 _log = structlog.get_logger()
 _CALL_SECONDS = 5.0
@@ -38,9 +39,10 @@ def fence_in_background(settings: Settings, group: str, places: Sequence[TopicPa
 def _fence(settings: Settings, group: str, places: list[TopicPartition]) -> None:
     try:
         for writer in _dead(settings, group, places):
-            client = transactional_producer(settings, writer)
-            client.list_topics(timeout=_CALL_SECONDS)
-            client.init_transactions(_CALL_SECONDS)
+            for transactional_id in transactional_ids(writer):
+                client = transactional_producer(settings, transactional_id)
+                client.list_topics(timeout=_CALL_SECONDS)
+                client.init_transactions(_CALL_SECONDS)
             _log.info("fenced", writer=writer)
     except (KafkaException, HeadraceError, TimeoutError) as error:
         _log.warning("not fenced; the broker's transaction timeout holds", error=str(error))

@@ -13,8 +13,8 @@ What an error asks for stands in `streams/remedies.py`. A producer whose broker 
 that loses nothing (`_shaken`): librdkafka 2.16 drops a broker that the metadata leave out for a moment, keeps it
 as the group's coordinator nevertheless, and so sends offsets to nobody, for ever (its issues 5511 and 5456).
 
-The `transactional.id` is the worker's stable identity, so that a restarted worker aborts what it left open instead
-of blocking every reader until the timeout.
+The `transactional.id` follows from the worker's stable identity, so that a restarted worker aborts what it left
+open instead of blocking every reader until the timeout.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +32,7 @@ from streams.clock import monotonic_seconds
 from streams.contracts import Output
 from streams.delivery import Abandoned, Unknown
 from streams.errors import Transient
+from streams.queueing import queue
 from streams.remedies import TWIN, Remedy, ended, row_of, tells_of_absence
 from streams.transform import Ends
 
@@ -57,7 +58,10 @@ class TransactionalDelivery:
         make_producer: returns a new producer, always with the same `transactional.id`.
         timeout_seconds: a broker that starts no transaction for longer ends the worker.
         place: some partition of the group; None for a writer that commits no offsets, who has none to settle.
-        writer: the `transactional.id`; it stands beside the offsets, for `streams/fencing.py`.
+        writer: the worker's identity; it stands beside the offsets, for `streams/fencing.py`.
+
+    Attributes:
+        absences: how often the broker was away.
 
     Raises:
         Transient: the broker does not answer.
@@ -83,6 +87,7 @@ class TransactionalDelivery:
         self._ends: dict[tuple[str, int], int] = {}
         self._bounded = Bounded()
         self._shaken = False
+        self.absences = 0
         self._producer = make_producer()
         self._waits_since: float | None = monotonic_seconds()
         while self._waits_since is not None:
@@ -96,14 +101,22 @@ class TransactionalDelivery:
 
     def begin(self) -> None:
         """Do step 1."""
-        if self._shaken:
-            self._replace("a commit had to be repeated", "the broker was away")
-        self._await_ready()
-        if not self._settled:
-            self.settle()
+        self.prepare()
         self._counts.clear()
         self._ends = {}
         self._do(self._producer.begin_transaction)
+
+    def prepare(self) -> None:
+        """Get ready for a batch: what an earlier one left open is ended and settled."""
+        if self._shaken:
+            self._replace("the broker was away", "it may have lost the group's coordinator")
+        self._await_ready()
+        if not self._settled:
+            self.settle()
+
+    def doubt(self) -> None:
+        """Have the producer replaced before its next batch: another one has seen the broker go away."""
+        self._shaken = True
 
     def write(self, outputs: Iterable[Output]) -> None:
         """Do step 2."""
@@ -112,7 +125,7 @@ class TransactionalDelivery:
             by_topic.setdefault(output.topic, []).append(output)
         for topic, records in by_topic.items():
             self._counts[topic] = self._counts.get(topic, 0) + len(records)
-            self._do(partial(self._queue, topic, records))
+            self._do(partial(queue, self._producer, topic, records, self._delivered))
 
     def wait(self) -> None:
         """Do nothing: the commit waits for the records, and sending the offsets need not."""
@@ -153,6 +166,7 @@ class TransactionalDelivery:
             self._do(lambda: self._bounded(send, _HUNG_SECONDS), patient=False)
         except Overdue as overdue:
             self._bounded = Bounded()
+            self.absences += 1
             self._replace(str(overdue), "librdkafka has lost the group's coordinator")
             raise Abandoned(f"the offsets were not sent: {overdue}") from None
 
@@ -171,7 +185,9 @@ class TransactionalDelivery:
             except KafkaException as failure:
                 error = failure.args[0]
             row = row_of(error)
-            self._shaken |= tells_of_absence(error)
+            if tells_of_absence(error):
+                self._shaken = True
+                self.absences += 1
             match row.remedy:
                 case Remedy.RETRY if self._shaken and not patient:
                     self._replace(error.str(), "the broker was away")
@@ -252,49 +268,7 @@ class TransactionalDelivery:
             raise Abandoned(f"the broker starts no transaction yet: {error.str()}") from None
         self._waits_since = None
 
-    def _queue(self, topic: str, records: Sequence[Output]) -> None:
-        # produce_batch takes neither headers nor timestamps, and costs half of produce.
-        if any(record.headers or record.timestamp_ms for record in records):
-            for record in records:
-                self._queue_one(record)
-            return
-        lasts = {record.partition: at for at, record in enumerate(records)}.values()
-        waiting: list[dict[str, Any]] = [
-            {"value": record.value, "key": record.key, "partition": record.partition} for record in records
-        ]
-        for at in sorted(lasts, reverse=True):
-            del waiting[at]
-        while waiting and self._producer.produce_batch(topic, waiting) < len(waiting):
-            waiting = [record for record in waiting if _is_left(record)]
-            self._producer.poll(0.05)
-        # The last of each partition tells where the batch ends.
-        for at in lasts:
-            self._queue_one(records[at])
-
-    def _queue_one(self, record: Output) -> None:
-        while True:
-            try:
-                return self._producer.produce(
-                    record.topic,
-                    value=record.value,
-                    key=record.key,
-                    partition=record.partition,
-                    headers=list(record.headers),
-                    timestamp=record.timestamp_ms,
-                    on_delivery=self._delivered,
-                )
-            except BufferError:
-                self._producer.poll(0.05)
-
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
             topic, partition, offset = place_of(message)
             self._ends[topic, partition] = offset + 1
-
-
-def _is_left(record: dict[str, Any]) -> bool:
-    """Return whether a record of `produce_batch` was not queued; raises what is not cured by waiting."""
-    error: KafkaError | None = record.pop("_error", None)
-    if error is not None and error.code() != KafkaError._QUEUE_FULL:
-        raise KafkaException(error)
-    return error is not None

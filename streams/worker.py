@@ -16,6 +16,7 @@ from streams.ownership import Partitions
 from streams.settings import Settings
 from streams.transactions import TransactionalDelivery
 from streams.transform import Transform
+from streams.turns import InTurns
 
 _log = structlog.get_logger()
 _GC_OBJECTS = 100_000
@@ -86,12 +87,11 @@ def delivery_of(
     if embedded or wanted == "at_least_once":
         _log.info("delivery", guarantee="at least once")
         return AtLeastOnce(reader, producer(settings), timeout_seconds)
-    transactional_id = identity(name, settings)
-    _log.info("delivery", guarantee="exactly once", transactional_id=transactional_id)
-    return TransactionalDelivery(
-        reader,
-        partial(transactional_producer, settings, transactional_id),
-        timeout_seconds,
-        place,
-        transactional_id,
-    )
+    writer = identity(name, settings)
+    _log.info("delivery", guarantee="exactly once", writer=writer)
+
+    def of(transactional_id: str) -> TransactionalDelivery:
+        make_producer = partial(transactional_producer, settings, transactional_id)
+        return TransactionalDelivery(reader, make_producer, timeout_seconds, place, writer)
+
+    return InTurns(of, writer)

