@@ -42,6 +42,13 @@ def producer(settings: Settings, **properties: Any) -> Producer:
     return cast(Producer, _made(Producer, settings, defaults, properties))
 
 
+_END_WAIT_MS = 10
+"""Whoever reads to the end of a topic learns of it from a fetch that waited this long for more."""
+IDLE_WAIT_MS = 100
+"""For whoever reads on and on: new records end a fetch at once, and each that returns empty costs the broker
+processor time. Those of an idle pipeline took a fifth of a core at 10 ms, half of that at 100."""
+
+
 def transactional_producer(settings: Settings, transactional_id: str) -> Producer:
     """Return a producer for one writer of transactions at a time; raises as `producer` does."""
     timeout_ms = int(settings.kafka.transaction_timeout_seconds * 1000)
@@ -78,7 +85,7 @@ def consumer(settings: Settings, group: str | None, **properties: Any) -> Consum
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": int(settings.kafka.session_timeout_seconds * 1000),
         "heartbeat.interval.ms": max(300, int(settings.kafka.session_timeout_seconds * 100)),
-        "fetch.wait.max.ms": 10,
+        "fetch.wait.max.ms": _END_WAIT_MS if group is None else IDLE_WAIT_MS,
         "topic.metadata.refresh.interval.ms": 30_000,
     }
     return cast(Consumer, _made(Consumer, settings, defaults, properties))

@@ -79,6 +79,9 @@ class StillWorld:
         """Return no row."""
         return []
 
+    def settle(self) -> None:
+        """Do nothing: its indexes are laid out as they stay."""
+
 
 def figures(size: Size = FULL) -> list[Figure]:
     """Return what was measured."""
