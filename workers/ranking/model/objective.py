@@ -46,9 +46,10 @@ def forward(
         precision: of the matrix products; float32 or bfloat16.
     """
     items = torch.from_numpy(batch.items)
+    texts = text_vectors if len(items) == len(text_vectors) else text_vectors[items]  # all of them: no copy
     named = towers.item.forget_some(identities[items])
     with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
-        vectors = towers.item(text_vectors[items], named)
+        vectors = towers.item(texts, named)
         rows, signals, gaps = (torch.from_numpy(column) for column in batch.histories[:3])
         # `embedding` rather than indexing: its gradient is summed in a fixed order, so equal seeds stay equal.
         users = towers.user(functional.embedding(rows, vectors), signals, gaps)
