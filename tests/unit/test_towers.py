@@ -153,6 +153,20 @@ def test_state_after_each_event_is_the_vector_of_that_prefix() -> None:
         np.testing.assert_allclose(states[count - 1], prefix[0], atol=1e-5)
 
 
+def test_newest_of_each_history_is_what_reading_all_of_it_says_there() -> None:
+    draws = torch.Generator().manual_seed(0)
+    towers = TwoTowers(Shape(DIMENSION, 10, width=16, layers=3, heads=2, history_length=20)).eval()
+    for weight in towers.parameters():
+        weight.data.add_(torch.randn(weight.shape, generator=draws), alpha=0.3)
+    items = torch.randn(8, 20, 16, generator=draws)
+    signals, gaps = torch.randint(5, (2, 8, 20), generator=draws)
+    lengths = torch.tensor([1, 2, 3, 7, 12, 19, 20, 20])
+    with torch.inference_mode():
+        every = towers.user(items, signals, gaps)[torch.arange(8), lengths - 1]
+        newest = towers.user.newest(items, signals, gaps, lengths)
+    np.testing.assert_allclose(newest.numpy(), every.numpy(), atol=1e-5)
+
+
 def test_time_of_the_target_and_later_events_change_no_input_of_training() -> None:
     sequences, _ = read_events(sample.load().events, texts().item_ids, RatingScale())
     negatives = Negatives(sequences, len(texts().item_ids), np.random.default_rng(0))

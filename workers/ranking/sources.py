@@ -158,8 +158,8 @@ def _vectors(queries: Sequence[Query], asked: Sequence[int]) -> Vectors:
     return np.stack([vector for vector in found if vector is not None])
 
 
-EVIDENCE_WEIGHT = 0.3
-_OTHERS_WEIGHT = 0.2
+EVIDENCE_WEIGHT = 0.2
+_OTHERS_WEIGHT = 0.1
 SOURCES = (
     Source("learned", learned, KNOWN),
     Source("popular", popular, vital=True, weight=_OTHERS_WEIGHT),

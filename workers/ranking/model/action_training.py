@@ -70,6 +70,7 @@ def teach_actions(
     draws = np.random.default_rng([settings.seed, 2])
     events = np.flatnonzero(sequences.is_first & (sequences.starts < np.arange(len(sequences.starts))))
     events = np.sort(draws.permutation(events)[:MOST_TARGETS])
+    events = events[np.argsort(events - sequences.starts[events], kind="stable")]  # less is padding
     taken = actions_taken(sequences, events)
     actions = tuple(
         action for action, times in zip(ACTIONS, taken.sum(axis=0), strict=True) if times >= LEAST_TAKEN
@@ -139,8 +140,7 @@ def _examples(
         part = events[first : first + _AT_ONCE]
         histories = cut_histories(sequences.events, sequences.starts[part], part, towers.shape.history_length)
         rows, signals, gaps, lengths = (torch.from_numpy(column) for column in histories)
-        states = towers.user(item_vectors[rows], signals, gaps)
-        users.append(states[torch.arange(len(part)), lengths - 1])
+        users.append(towers.user.newest(item_vectors[rows], signals, gaps, lengths))
         of_users.append(torch.from_numpy(habits_of(histories)))
     rows = sequences.events.rows[events]
     trends = np.zeros((len(events), TRENDS), np.float32)

@@ -44,7 +44,7 @@ class Descent:
         for group, peak in groups:
             parameters.append({"params": list(group), "lr": peak})
             self._peaks.append(peak)
-        self.optimizer = torch.optim.AdamW(parameters, weight_decay=pace.weight_decay)
+        self.optimizer = torch.optim.AdamW(parameters, weight_decay=pace.weight_decay, fused=True)
         self.step = 0
         self._clipped, self._pace = list(clipped), pace
         self._losses = 0

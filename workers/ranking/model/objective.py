@@ -46,19 +46,22 @@ def forward(
         precision: of the matrix products; float32 or bfloat16.
     """
     items = torch.from_numpy(batch.items)
+    texts = text_vectors if len(items) == len(text_vectors) else text_vectors[items]  # all of them: no copy
     named = towers.item.forget_some(identities[items])
     with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
-        vectors = towers.item(text_vectors[items], named)
+        vectors = towers.item(texts, named)
         rows, signals, gaps = (torch.from_numpy(column) for column in batch.histories[:3])
         # `embedding` rather than indexing: its gradient is summed in a fixed order, so equal seeds stay equal.
         users = towers.user(functional.embedding(rows, vectors), signals, gaps)
         logits = users.flatten(0, 1).index_select(0, batch.places) @ vectors.T
 
-    longest = rows.shape[1]
-    masked = batch.seen_from[batch.places // longest] <= (batch.places % longest)[:, None]
-    masked |= ~batch.is_negative
-    masked[torch.arange(len(batch.targets)), batch.targets] = False
-    return Forward(vectors.float(), named == UNKNOWN, logits.float().masked_fill(masked, MASKED))
+    logits = logits.float()
+    lines, columns = batch.places // rows.shape[1], batch.places % rows.shape[1]
+    seen_from = batch.seen_from.masked_fill(~batch.is_negative, -1).index_select(0, lines)
+    masked = (seen_from <= columns.to(seen_from.dtype)[:, None]).scatter_(1, batch.targets[:, None], False)
+    # Unknown to autograd: no loss has a gradient here, and two passes over the largest array of a step are saved.
+    logits.detach().masked_fill_(masked, MASKED)
+    return Forward(vectors.float(), named == UNKNOWN, logits)
 
 
 def next_item_loss(logits: Tensor, batch: Batch, loss: str = "softmax") -> Tensor:

@@ -101,8 +101,8 @@ class Pools:
         starts = sequences.starts[events]
         histories = cut_histories(sequences.events, starts, events, self.history_length)
         rows, signals, gaps, lengths = (torch.from_numpy(column) for column in histories)
-        states = self._towers.user(self.item_vectors[rows], signals, gaps)
-        scores = states[torch.arange(len(events)), lengths - 1] @ self.item_vectors.T
+        users = self._towers.user.newest(self.item_vectors[rows], signals, gaps, lengths)
+        scores = users @ self.item_vectors.T
         for line, start, event in zip(scores, starts.tolist(), events.tolist(), strict=True):
             line[torch.from_numpy(sequences.events.rows[start:event])] = MASKED
         best = scores.topk(self._candidates, dim=1)

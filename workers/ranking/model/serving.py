@@ -165,8 +165,7 @@ class Model:
             return np.zeros((count, self.width), dtype=np.float32)
         signals, gaps, lengths = (torch.from_numpy(column) for column in histories[1:])
         # Indexed by numpy, which copies: the matrix itself may be a read-only memory map.
-        states = self._towers.user(torch.from_numpy(item_matrix[histories.rows]), signals, gaps)
-        newest = states[torch.arange(count), (lengths - 1).clamp(min=0)]
+        newest = self._towers.user.newest(torch.from_numpy(item_matrix[histories.rows]), signals, gaps, lengths)
         users: Vectors = (newest * (lengths > 0)[:, None]).numpy()
         return users
 

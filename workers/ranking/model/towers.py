@@ -5,7 +5,7 @@ distance instead of positions, and the time between events. Sizes and choices we
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -98,6 +98,30 @@ class CausalLayer(nn.Module):
         x = x + drop(self.attention_out(self._attend(self.attention_norm(x), distances, future)))
         return x + drop(self.feed_out(drop(functional.gelu(self.feed_in(self.feed_norm(x))))))
 
+    def newest(self, x: Tensor, places: Tensor) -> Tensor:
+        """Return what `forward` gives at one place of each line, (b, width), for little: evaluation only.
+
+        One query a line reads keys and values without their being written out: its product with a key is one of
+        the query, taken through the key's weights, with `x`; the key's bias moves all of a line alike.
+
+        Args:
+            x: (b, l, width).
+            places: int64 (b,); what lies behind them is not read.
+        """
+        width = x.shape[-1]
+        normed, own = self.attention_norm(x), x[torch.arange(len(x)), places]
+        of_query, of_key, of_value = self.query_key_value.weight.view(3, self.heads, -1, width)
+        query_bias, _, value_bias = self.query_key_value.bias.view(3, self.heads, -1)
+        query = torch.einsum("bw,hdw->bhd", self.attention_norm(own), of_query) + query_bias
+        distances = places[:, None] - torch.arange(x.shape[1])
+        bias = self.distance_bias(distances.clamp(min=0)).masked_fill((distances < 0)[..., None], -torch.inf)
+        scores = torch.einsum("bhd,hdw->bhw", query, of_key) @ normed.transpose(1, 2)
+        shares = (scores / math.sqrt(query.shape[-1]) + bias.transpose(1, 2)).softmax(-1)
+        mixed = torch.einsum("bhw,hdw->bhd", shares @ normed, of_value) + value_bias
+        own = own + self.attention_out(mixed.flatten(1))
+        fed: Tensor = own + self.feed_out(functional.gelu(self.feed_in(self.feed_norm(own))))
+        return fed
+
     def _attend(self, x: Tensor, distances: Tensor, future: Tensor) -> Tensor:
         batch, length, width = x.shape
         split = self.query_key_value(x).view(batch, length, 3, self.heads, width // self.heads)
@@ -129,12 +153,29 @@ class UserTower(nn.Module):
             signals: int64 (b, l).
             gaps: int64 (b, l).
         """
+        return self._scaled(self._read(items, signals, gaps, self.layers))
+
+    def newest(self, items: Tensor, signals: Tensor, gaps: Tensor, lengths: Tensor) -> Tensor:
+        """Return the user after the newest event, float32 (b, width), as `forward` says to 1e-5: in evaluation.
+
+        Args:
+            items: float32 (b, l, width), as of `forward`, as are `signals` and `gaps`; l >= 1.
+            lengths: int64 (b,), events of each history; an empty one is read like one of one event.
+        """
+        *others, last = self.layers
+        places = (lengths - 1).clamp(min=0)
+        return self._scaled(last.newest(self._read(items, signals, gaps, others), places))
+
+    def _read(self, items: Tensor, signals: Tensor, gaps: Tensor, layers: Iterable[nn.Module]) -> Tensor:
         place = torch.arange(items.shape[1])
         distances = (place[:, None] - place).clamp(min=0)
         future = place[:, None] < place
-        x = self.dropout(items + self.signal(signals) + self.gap(gaps))
-        for layer in self.layers:
+        x: Tensor = self.dropout(items + self.signal(signals) + self.gap(gaps))
+        for layer in layers:
             x = layer(x, distances, future)
+        return x
+
+    def _scaled(self, x: Tensor) -> Tensor:
         users: Tensor = self.norm(x) * (self.log_scale.exp() / math.sqrt(x.shape[-1]))
         return users
 

@@ -35,7 +35,8 @@ class Validation:
         later = sequences.events.times_ms >= since_ms
         has_history = sequences.starts < np.arange(len(later))
         asked = np.flatnonzero(later & has_history & sequences.is_first)
-        self.asked: Integers = np.sort(draws.permutation(asked)[:most])
+        asked = np.sort(draws.permutation(asked)[:most])
+        self.asked: Integers = asked[np.argsort(asked - sequences.starts[asked], kind="stable")]  # less is padding
         self._sequences = sequences
 
     @torch.inference_mode()
@@ -46,8 +47,7 @@ class Validation:
             starts = self._sequences.starts[events]
             histories = cut_histories(self._sequences.events, starts, events, towers.shape.history_length)
             rows, signals, gaps, lengths = (torch.from_numpy(column) for column in histories)
-            states = towers.user(item_vectors[rows], signals, gaps)
-            users = states[torch.arange(len(events)), lengths - 1]
+            users = towers.user.newest(item_vectors[rows], signals, gaps, lengths)
             parts.append(self._ranks(events, (users @ item_vectors.T).numpy()))
         return np.concatenate(parts) if parts else np.empty(0)
 
