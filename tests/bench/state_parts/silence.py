@@ -12,7 +12,7 @@ from tests.integration.faults.fleet import Fleet, wait_until
 from tests.integration.kafka_node import KafkaNode
 
 _CALM_SECONDS = 3.0
-_WARM_SECONDS: Final = 60.0
+_WARM_SECONDS = 60.0
 _BACK_AFTER_SECONDS = 1.0
 _RATE = 500.0
 
