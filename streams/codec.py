@@ -20,6 +20,7 @@ from streams.contracts import (
     Recommendation,
     Record,
     Rejected,
+    StandingSlate,
     TrainingExample,
     UserState,
     UserVector,
@@ -37,6 +38,7 @@ encode_msgpack = msgspec.msgpack.Encoder().encode
 decode_event = msgspec.json.Decoder(Event).decode
 decode_item = msgspec.json.Decoder(Item).decode
 decode_recommendation = msgspec.json.Decoder(Recommendation).decode
+decode_standing_slate = msgspec.json.Decoder(StandingSlate).decode
 decode_model_version = msgspec.json.Decoder(ModelVersion).decode
 decode_model_alias = msgspec.json.Decoder(ModelAlias).decode
 decode_erasure = msgspec.json.Decoder(Erasure).decode

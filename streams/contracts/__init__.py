@@ -6,7 +6,7 @@ from streams.contracts.items import Item, ItemVector
 from streams.contracts.learning import ItemTrend, TrainingExample
 from streams.contracts.models import ModelAlias, ModelVersion
 from streams.contracts.privacy import Cleared, Erasure, Receipt, Retained
-from streams.contracts.recommendations import Reason, Recommendation, RecommendedItem, Source
+from streams.contracts.recommendations import Reason, Recommendation, RecommendedItem, Source, StandingSlate
 from streams.contracts.records import Headers, Output, Record, Rejected
 from streams.contracts.requests import Answer, RankingQuery, RankingRequest
 from streams.contracts.users import Interaction, UserState, UserVector
@@ -39,6 +39,7 @@ __all__ = [
     "Rejected",
     "Retained",
     "Source",
+    "StandingSlate",
     "TrainingExample",
     "UserAction",
     "UserState",

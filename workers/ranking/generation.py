@@ -70,6 +70,7 @@ class Generation:
         self.popularity = np.zeros(capacity, np.float32)
         for start in range(0, count, _CHUNK):  # a million text vectors at once would be there twice
             self._fill(np.arange(start, min(start + _CHUNK, count)))
+        model.rest()
         rows = np.flatnonzero(catalogue.available[:count])
         self.index = LiveIndex.built(
             rows,

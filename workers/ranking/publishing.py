@@ -5,7 +5,7 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from streams.clock import from_ms
-from streams.contracts import Output, Recommendation
+from streams.contracts import Output, StandingSlate
 from streams.settings import Settings
 from workers.ranking import metrics
 from workers.ranking.candidates import Slate
@@ -16,7 +16,7 @@ from workers.ranking.messages import recommendation, rules_version, slate_record
 from workers.ranking.standing import UNSTAMPED, Stamp, StandingSlates
 from workers.ranking.waiting import Place
 
-Standing = tuple[Place, Recommendation | None]
+Standing = tuple[Place, StandingSlate | None]
 Lack = Literal["item", "model"]
 
 

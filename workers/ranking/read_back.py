@@ -1,6 +1,6 @@
 """Slates that are read back at a start: looked up by the thousand, which takes a third of the time."""
 
-from streams.codec import decode_recommendation
+from streams.codec import decode_standing_slate
 from workers.ranking.publishing import Publishing, Standing
 from workers.ranking.waiting import Waiting
 from workers.ranking.world import World
@@ -23,7 +23,7 @@ class ReadBack:
 
     def load(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Take a record of the recommendation topic."""
-        self._told.append(((partition, key), None if value is None else decode_recommendation(value)))
+        self._told.append(((partition, key), None if value is None else decode_standing_slate(value)))
         if len(self._told) >= _SLATES_A_TURN:
             self.flush()
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from pydantic import ValidationError
 
+from index.memory import page_out
 from streams.errors import DataError
 from streams.settings.scorers import CrossEncoderServing, IsolatedTraining
 from streams.settings.state import RatingScale
@@ -142,6 +143,11 @@ class Model:
         text = torch.from_numpy(np.require(text_vectors, np.float32, ["C", "W"]))
         vectors: Vectors = self._towers.item(text, torch.from_numpy(identities)).numpy()
         return vectors
+
+    def rest(self) -> None:
+        """Give back what projecting a whole catalogue has read of the identities' file; few are read again."""
+        identities = self._towers.item.identity.weight
+        page_out(identities.data_ptr(), identities.nbytes)
 
     @torch.inference_mode()
     def user_vectors(self, item_matrix: Vectors, histories: HistoryBatch) -> Vectors:
