@@ -28,7 +28,9 @@ _REFITS = 2
 _CALIBRATION_QUERIES = 200
 _CALIBRATION_NEIGHBOURS = 100
 _STEP = 20
+"""A twentieth more lists are probed at a time where 8 bits lose too many neighbours."""
 _CHUNK_ROWS = 65_536
+"""Rows that are copied at once out of the matrix in which they are looked up."""
 
 
 class TrainedLists(NamedTuple):
@@ -136,7 +138,6 @@ class InvertedLists:
         lists = self._index.quantizer.search(self._vectors[nearest.ravel()], 1)[1].reshape(nearest.shape)
         needed = np.sort(np.take_along_axis(np.argsort(order, axis=1), lists, axis=1), axis=None) + 1
         probes = int(needed[ceil(recall_target * needed.size) - 1])
-        # 8 bits lose a neighbour now and then.
         while probes < self._lists and recall(probes) < recall_target:
             probes = min(probes + max(1, probes // _STEP), self._lists)
         return probes

@@ -1,7 +1,7 @@
 """How a batch's outputs and its offsets become permanent.
 
 `Delivery` is the seam between the loop and a guarantee; the loop is the same for both. `AtLeastOnce`
-delivers, then commits. `streams/transactions.py` has the other one, and `streams/turns.py` a pair of it.
+delivers, then commits. `streams/transactions.py` has the other one, and `streams/alternating.py` a pair of it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +14,7 @@ from streams.clock import monotonic_seconds
 from streams.contracts import Output
 from streams.errors import Transient
 from streams.metrics import OUTPUTS
+from streams.queueing import queue_one
 from streams.transform import Ends
 
 _REBALANCED = frozenset(
@@ -89,8 +90,7 @@ class AtLeastOnce:
     def write(self, outputs: Iterable[Output]) -> None:
         """Queue the records; wait for room when librdkafka's queue is full."""
         for output in outputs:
-            while not self._queued(output):
-                self._producer.poll(0.05)
+            queue_one(self._producer, output, self._delivered)
 
     def wait(self) -> None:
         """Flush; the broker has every record when this returns.
@@ -125,21 +125,6 @@ class AtLeastOnce:
 
     def settle(self) -> None:
         """Do nothing: offsets are committed or are not."""
-
-    def _queued(self, output: Output) -> bool:
-        try:
-            self._producer.produce(
-                output.topic,
-                value=output.value,
-                key=output.key,
-                partition=output.partition,
-                headers=list(output.headers),
-                timestamp=output.timestamp_ms,
-                on_delivery=self._delivered,
-            )
-        except BufferError:
-            return False
-        return True
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:

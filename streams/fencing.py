@@ -18,10 +18,10 @@ from collections.abc import Iterable, Sequence
 import structlog
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
+from streams.alternating import transactional_ids
 from streams.errors import HeadraceError
 from streams.kafka import admin, transactional_producer
 from streams.settings import Settings
-from streams.turns import transactional_ids
 
 _log = structlog.get_logger()
 _CALL_SECONDS = 5.0

@@ -20,6 +20,11 @@ _embedded: dict[str, bool] = {}
 # A client that cannot connect waits twice as long each time, up to 10 s by librdkafka's default. After a broker
 # was away that would be another 10 s, and once more for the connection to each coordinator.
 _RECONNECT_MS = 500
+_END_WAIT_MS = 10
+"""Whoever reads to the end of a topic learns of it from a fetch that waited this long for more."""
+IDLE_WAIT_MS = 100
+"""For whoever reads on and on: new records end a fetch at once, and each that returns empty costs the broker
+processor time. Those of an idle pipeline took a fifth of a core at 10 ms, half of that at 100."""
 
 
 def producer(settings: Settings, **properties: Any) -> Producer:
@@ -40,13 +45,6 @@ def producer(settings: Settings, **properties: Any) -> Producer:
         "message.max.bytes": 1_000_000_000,
     }
     return cast(Producer, _made(Producer, settings, defaults, properties))
-
-
-_END_WAIT_MS = 10
-"""Whoever reads to the end of a topic learns of it from a fetch that waited this long for more."""
-IDLE_WAIT_MS = 100
-"""For whoever reads on and on: new records end a fetch at once, and each that returns empty costs the broker
-processor time. Those of an idle pipeline took a fifth of a core at 10 ms, half of that at 100."""
 
 
 def transactional_producer(settings: Settings, transactional_id: str) -> Producer:

@@ -10,7 +10,7 @@ A turn of `Loop.turn`:
 5. fold: the transform handles the messages and says what to write;
 6. begin, and write outputs and dead letters, each to a partition by number;
 7. commit the offsets of everything that was read, in the same transaction (`TransactionalDelivery`, two of which
-   take turns: `InTurns`), or after the broker has every record (`AtLeastOnce`);
+   take turns: `AlternatingDelivery`), or after the broker has every record (`AtLeastOnce`);
 8. tell the transform that the batch is kept.
 
 A batch that the broker refused in 6 or 7 is undone: the transform puts back the values from before it, and its

@@ -1,4 +1,4 @@
-"""Hands the records of one topic to a producer, as cheaply as the client permits."""
+"""Hands records to a producer, as cheaply as the client permits."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ _ROOM_SECONDS = 0.05
 
 
 def queue(producer: Producer, topic: str, records: Sequence[Output], on_delivery: OnDelivery) -> None:
-    """Queue the records in their order; wait for room when the producer's queue is full.
+    """Queue the records of one topic in their order; wait for room when the producer's queue is full.
 
     Args:
         on_delivery: told of the last record of each partition, at least; runs where the producer is served.
@@ -23,7 +23,7 @@ def queue(producer: Producer, topic: str, records: Sequence[Output], on_delivery
     # produce_batch takes neither headers nor timestamps, and costs half of produce.
     if any(record.headers or record.timestamp_ms for record in records):
         for record in records:
-            _queue_one(producer, record, on_delivery)
+            queue_one(producer, record, on_delivery)
         return
     lasts = {record.partition: at for at, record in enumerate(records)}.values()
     waiting: list[dict[str, Any]] = [
@@ -36,10 +36,15 @@ def queue(producer: Producer, topic: str, records: Sequence[Output], on_delivery
         producer.poll(_ROOM_SECONDS)
     # The last of each partition tells where the batch ends.
     for at in lasts:
-        _queue_one(producer, records[at], on_delivery)
+        queue_one(producer, records[at], on_delivery)
 
 
-def _queue_one(producer: Producer, record: Output, on_delivery: OnDelivery) -> None:
+def queue_one(producer: Producer, record: Output, on_delivery: OnDelivery) -> None:
+    """Queue a record; wait for room when the producer's queue is full.
+
+    Raises:
+        KafkaException: the record is refused.
+    """
     while True:
         try:
             return producer.produce(

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from confluent_kafka import Consumer, TopicPartition
 
+from streams.alternating import AlternatingDelivery
 from streams.delivery import AtLeastOnce, Delivery
 from streams.errors import SettingError
 from streams.kafka import consumer, is_embedded, producer, transactional_producer
@@ -16,7 +17,6 @@ from streams.ownership import Partitions
 from streams.settings import Settings
 from streams.transactions import TransactionalDelivery
 from streams.transform import Transform
-from streams.turns import InTurns
 
 _log = structlog.get_logger()
 _GC_OBJECTS = 100_000
@@ -94,4 +94,4 @@ def delivery_of(
         make_producer = partial(transactional_producer, settings, transactional_id)
         return TransactionalDelivery(reader, make_producer, timeout_seconds, place, writer)
 
-    return InTurns(of, writer)
+    return AlternatingDelivery(of, writer)

@@ -12,7 +12,6 @@ from tests.integration.faults.fleet import Fleet, wait_until
 from tests.integration.kafka_node import KafkaNode
 
 _CALM_SECONDS = 3.0
-_WARM_SECONDS = 60.0
 _BACK_AFTER_SECONDS = 1.0
 _RATE = 500.0
 
@@ -70,11 +69,12 @@ def _silence_seconds(bootstrap_servers: str, name: str, hurt: Callable[[Fleet], 
             return watch.silence_seconds(since) - absence
 
 
-def event_to_state_ms(bootstrap_servers: str, seconds: float) -> list[float]:
+def event_to_state_ms(bootstrap_servers: str, seconds: float, warm_seconds: float) -> list[float]:
     """Return how long each event took to become a state that can be read, at 500 events a second.
 
-    Measured after a minute of that load: until then the compiler of a broker that has just started takes most of a
-    core, and a transaction costs several times what it does later.
+    Args:
+        warm_seconds: of that load before: for about a minute the compiler of a broker that has just started takes
+            most of a core, and a transaction costs several times what it does later.
     """
     settings = fresh(bootstrap_servers, "latency")
     with tempfile.TemporaryDirectory() as directory, Fleet(settings, Path(directory)) as fleet:
@@ -82,7 +82,7 @@ def event_to_state_ms(bootstrap_servers: str, seconds: float) -> list[float]:
         fleet.wait_ready("a")
         with Watch(settings) as watch, Feed(settings, _RATE):
             wait_until(lambda: watch.shows(0.0), "states come", fleet.tails)
-            time.sleep(_WARM_SECONDS if seconds > _CALM_SECONDS else seconds)
+            time.sleep(warm_seconds)
             since = wall_seconds()
             time.sleep(seconds)
     return [(seen.at - seen.sent_at) * 1000 for seen in watch.seen if seen.sent_at > since]

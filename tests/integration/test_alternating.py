@@ -7,17 +7,17 @@ import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 
 from encoder.identity import encoder_id
+from streams.alternating import AlternatingDelivery, transactional_ids
 from streams.contracts import Output
 from streams.kafka import admin, consumer, transactional_producer
 from streams.provision import create_topics
 from streams.settings import Settings, load_settings
 from streams.topics import CLICKSTREAM, USER_STATE
 from streams.transactions import TransactionalDelivery
-from streams.turns import InTurns, transactional_ids
 from tests.integration.faults.fleet import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
-GROUP = "test-turns.state"
+GROUP = "test-alternating.state"
 WRITER = f"{GROUP}.a"
 SOURCE = (CLICKSTREAM, 0)
 SECONDS = 30.0
@@ -26,7 +26,7 @@ BATCHES = 50
 
 @pytest.fixture
 def settings(empty_kafka: str) -> Settings:
-    made = load_settings(kafka={"bootstrap_servers": empty_kafka, "group_prefix": "test-turns"})
+    made = load_settings(kafka={"bootstrap_servers": empty_kafka, "group_prefix": "test-alternating"})
     create_topics(made, encoder_id(made.encoder))
     return made
 
@@ -98,7 +98,7 @@ def test_batches_are_read_in_their_order_and_the_last_offset_counts(settings: Se
         make_producer = partial(transactional_producer, settings, transactional_id)
         return TransactionalDelivery(member, make_producer, SECONDS, TopicPartition(*SOURCE, 0), WRITER)
 
-    delivery = InTurns(make, WRITER)
+    delivery = AlternatingDelivery(make, WRITER)
     ends = []
     for number in range(BATCHES):
         delivery.begin()

@@ -5,10 +5,10 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from streams.alternating import AlternatingDelivery, transactional_ids
 from streams.contracts import Output
 from streams.delivery import Abandoned, Unknown
 from streams.transactions import TransactionalDelivery
-from streams.turns import InTurns, transactional_ids
 from tests.unit.fake_kafka import FakeConsumer, FakeProducer
 from tests.unit.test_transactions import ABORTABLE, RETRIABLE, Makes, deliver
 
@@ -28,7 +28,7 @@ class Pair:
             consumer = cast(Consumer, FakeConsumer())
             return TransactionalDelivery(consumer, self.makes[transactional_id], 30, place, "group.a")
 
-        self.delivery = InTurns(make, "group.a")
+        self.delivery = AlternatingDelivery(make, "group.a")
 
     def producers(self) -> tuple[FakeProducer, FakeProducer]:
         first, second = (makes.made[-1] for makes in self.makes.values())

@@ -34,7 +34,7 @@ def transactional_ids(identity: str) -> tuple[str, str]:
     return identity, identity + _SECOND
 
 
-class InTurns:
+class AlternatingDelivery:
     """Gives each batch to the delivery that did not have the last one.
 
     Args:
