@@ -8,7 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message, TopicPartitio
 from streams.arrivals import record_of
 from streams.contracts import Record
 from streams.errors import BrokerError
-from streams.kafka import IDLE_WAIT_MS, consumer, partition_count, whole
+from streams.kafka import consumer, idle_fetch_wait_ms, partition_count, whole
 from streams.settings import Settings
 from streams.transform import Apply
 
@@ -64,7 +64,7 @@ class WholeTopic:
         self.newest_seconds = 0.0
         self._apply = apply
         self._left: set[int] = set()
-        self._reader = consumer(settings, None, fetch_wait_max_ms=IDLE_WAIT_MS)
+        self._reader = consumer(settings, None, fetch_wait_max_ms=idle_fetch_wait_ms(settings))
         self.rewind()
 
     @property

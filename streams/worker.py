@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 from streams.alternating import AlternatingDelivery
 from streams.delivery import AtLeastOnce, Delivery
 from streams.errors import SettingError
-from streams.kafka import consumer, is_embedded, producer, transactional_producer
+from streams.kafka import consumer, idle_fetch_wait_ms, is_embedded, producer, transactional_producer
 from streams.loop import Loop
 from streams.ownership import Partitions
 from streams.settings import Settings
@@ -39,7 +39,7 @@ def worker_loop(
     group = group_of(name, settings)
     # A static member comes back after a restart without a rebalance; the embedded broker has none.
     static = {} if embedded else {"group_instance_id": identity(name, settings)}
-    reader = consumer(settings, group, **static)
+    reader = consumer(settings, group, fetch_wait_max_ms=idle_fetch_wait_ms(settings), **static)
     try:
         place = TopicPartition(transform.sources[0], 0, 0)
         delivery = delivery_of(name, settings, reader, embedded, place)
