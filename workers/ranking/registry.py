@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-import msgspec
 import structlog
 
-from streams.codec import decode_model_alias, decode_model_version, encode_json
+from streams.codec import UNREADABLE, decode_model_alias, decode_model_version, encode_json
 from streams.contracts import ModelAlias, ModelVersion
 from streams.errors import DataError
 from workers.ranking.model.bundle import Bundle
@@ -72,7 +71,7 @@ class Announcements:
                     self._versions.pop(version, None)
                 else:
                     self._versions[version] = decode_model_version(value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             _log.error("model announcement cannot be read", key=name, error=str(error))
 
 
