@@ -90,11 +90,23 @@ def test_exit_codes_tell_what_to_do() -> None:
     assert [exit_code(error) for error in errors] == [2, 3, 4, 5]
 
 
-def test_a_summary_that_cannot_be_written_is_refused_before_the_demo_starts(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", [["demo", "--json"], ["evaluate", "--output"], ["evaluate", "--plots"]])
+@pytest.mark.parametrize("path", ["/no/such/folder/out.json", "/"])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
+    command: list[str], path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ended(monkeypatch, "demo", "--json", "/no/such/folder/out.json") == 2
-    assert "/no/such/folder" in capsys.readouterr().err
+    assert ended(monkeypatch, *command, path) == 2
+    assert ("/no/such/folder" if path != "/" else "cannot be written") in capsys.readouterr().err
+
+
+def test_a_file_of_somebody_elses_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "taken").touch()
+    assert ended(monkeypatch, "demo", "--run-dir", str(tmp_path / "taken" / "run")) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "taken" in said
 
 
 def test_help_imports_nothing_heavy() -> None:

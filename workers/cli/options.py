@@ -1,6 +1,8 @@
 """Options that several commands have, and the settings that they lead to."""
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -46,6 +48,22 @@ def letter_place(given: str | None) -> str | None:
     """
     if given is not None and not re.fullmatch(r"[0-9]+/[0-9]+", given):
         raise typer.BadParameter("a place is PARTITION/OFFSET, such as 0/17")
+    return given
+
+
+def writable_file(given: Path | None) -> Path | None:
+    """Return the path of a file that is written when all else is done, or `-`; a `callback` of typer.
+
+    Raises:
+        typer.BadParameter: it could not be written.
+    """
+    if given is None or given == Path("-"):
+        return given
+    folder = given.absolute().parent
+    if not folder.is_dir():
+        raise typer.BadParameter(f"there is no folder {folder}")
+    if given.is_dir() or not os.access(given if given.exists() else folder, os.W_OK):
+        raise typer.BadParameter(f"{given} cannot be written")
     return given
 
 
