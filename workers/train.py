@@ -16,6 +16,7 @@ from streams.reading import read_to_end
 from streams.settings import Settings
 from streams.topics import MODELS, item_vectors
 from workers.bundles import bundles_directory
+from workers.publisher import require_topic
 from workers.ranking.model.course import Epoch
 from workers.ranking.model.training import ItemTexts, check_training, cross_texts, train
 from workers.ranking.registry import announcement
@@ -28,11 +29,13 @@ def train_and_announce(
     """Train on `events` over the item vectors that the broker holds, save the bundle, announce it as champion.
 
     Raises:
+        BrokerError: there is no topic for the announcement; asked before anything is learned.
         DataError: the broker holds no item vectors, or there is too little to learn from.
         SettingError: see `check_training` and `tracked`.
         Transient: the announcement was not delivered.
     """
     check_training(settings.training)
+    require_topic(settings, MODELS)
     torch.set_num_threads(settings.training.threads)
     encoder = encoder_id(settings.encoder)
     name = settings.ranking.model_name
