@@ -1,6 +1,7 @@
 """Settings: which source wins, and that whatever is wrong stops the process with a sentence that names it."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 
 from streams.errors import SettingError
 from streams.settings import Settings, load_settings
+from streams.settings.variables import variables
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +79,19 @@ def test_a_wrong_variable_is_named(variable: str, value: str, named: str, monkey
     with pytest.raises(SettingError) as refused:
         load_settings()
     assert named in str(refused.value)
+
+
+def test_every_variable_that_is_written_down_is_a_setting() -> None:
+    known = {variable.name for variable in variables(Settings)}
+    others = ("HEADRACE_TEST", "HEADRACE_TORCH_INDEX", "HEADRACE_CONFIG", "HEADRACE_SECRETS_DIR")
+    root = Path(__file__).parents[2]
+    told = [root / "README.md", root / "Makefile"]
+    for folder in ("deploy", "encoder", "index", "streams", "workers"):
+        told += [path for kind in ("md", "py", "yaml", "yml") for path in (root / folder).rglob(f"*.{kind}")]
+    assert len(told) > 200
+    for path in told:
+        for name in re.findall(r"HEADRACE_[A-Z0-9_]*[A-Z0-9]", path.read_text()):
+            assert name in known or name.startswith(others), f"{path}: {name}"
 
 
 def test_a_mapping_may_be_written_variable_by_variable(monkeypatch: pytest.MonkeyPatch) -> None:
