@@ -1,6 +1,8 @@
 """What a worker says and does while it reads its state back: not ready, how much is left, and how it leaves."""
 
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -8,9 +10,11 @@ from prometheus_client import REGISTRY
 
 from encoder.identity import encoder_id
 from streams import restore
+from streams.contracts import Event, EventType
 from streams.embedded import EmbeddedBroker
 from streams.kafka import producer
 from streams.loop import Loop
+from streams.partitioner import owner
 from streams.provision import create_topics
 from streams.restore import Restore
 from streams.settings import load_settings
@@ -19,6 +23,7 @@ from streams.topics import USER_STATE
 from streams.worker import worker_loop
 from workers.http import Health
 from workers.processes import _run
+from workers.publisher import Publisher
 from workers.shutdown import Stop
 
 PARTITIONS = 4
@@ -64,6 +69,45 @@ def test_a_worker_that_leaves_while_it_restores_leaves_in_order(monkeypatch: pyt
         loop.close()
     assert sorted(revoked) == list(range(PARTITIONS))
     assert told() == (0, 0), "what is not read here any more is not left here"
+
+
+def test_a_partition_that_is_read_back_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddedBroker() as broker:
+        settings = load_settings(kafka={"bootstrap_servers": broker.bootstrap_servers})
+        create_topics(settings, encoder_id(settings.encoder))
+        transform = StateTransform(settings, PARTITIONS)
+        loop = worker_loop("state", transform, settings)
+        deadline = time.monotonic() + SECONDS
+
+        def turn_until(holds: Callable[[], bool]) -> None:
+            while not holds():
+                assert time.monotonic() < deadline
+                loop.turn()
+
+        turn_until(lambda: len(loop._ownership.active) == PARTITIONS)
+        monkeypatch.setattr(Restore, "_read", lambda _: False)  # there is always more to read
+        users = {owner(f"u{number}".encode(), PARTITIONS): f"u{number}" for number in range(40)}
+        loop._ownership._revoke([1])
+        loop._ownership._assign([1])
+        publisher = Publisher(settings)
+        for user in users.values():
+            publisher.event(
+                Event(
+                    event_id=f"e-{user}",
+                    event_type=EventType.VIEW,
+                    user_id=user,
+                    item_id="i",
+                    event_time=datetime(2026, 3, 2, tzinfo=UTC),
+                )
+            )
+        assert publisher.flush() == PARTITIONS
+        others = {user.encode() for partition, user in users.items() if partition != 1}
+        turn_until(lambda: all(transform._store.get(owner(key, PARTITIONS), key) for key in others))
+        assert loop._ownership.restoring
+        assert transform._store.get(1, users[1].encode()) is None
+        monkeypatch.undo()
+        turn_until(lambda: transform._store.get(1, users[1].encode()) is not None)
+        loop.close()
 
 
 class Watched:
