@@ -18,6 +18,7 @@ from streams.topics import MODELS, item_vectors
 from workers.bundles import bundles_directory
 from workers.publisher import require_topic
 from workers.ranking.model.course import Epoch
+from workers.ranking.model.serving import check_numbers
 from workers.ranking.model.training import ItemTexts, check_training, cross_texts, train
 from workers.ranking.registry import announcement
 from workers.tracking import tracked
@@ -30,7 +31,8 @@ def train_and_announce(
 
     Raises:
         BrokerError: there is no topic for the announcement; asked before anything is learned.
-        DataError: the broker holds no item vectors, or there is too little to learn from.
+        DataError: the broker holds no item vectors, there is too little to learn from, or it taught nothing
+            that is a number.
         SettingError: see `check_training` and `tracked`.
         Transient: the announcement was not delivered.
     """
@@ -56,6 +58,7 @@ def train_and_announce(
             progress=report,
             checkpoints=bundles_directory(settings) / name / "unfinished",
         )
+        check_numbers(bundle)
         tracker.finish(bundle)
     directory = bundles_directory(settings) / name / bundle.version
     bundle = bundle.save(directory)
