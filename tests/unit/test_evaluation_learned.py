@@ -3,17 +3,23 @@
 The pause before the target is the leak that is easy to make. `test_evaluation.py` has the same law for baselines.
 """
 
+from datetime import timedelta
 from functools import cache
 
+import msgspec
 import numpy as np
 import pytest
 
+from streams.errors import DataError
+from streams.settings import Settings
 from tests.unit import test_isolated_training, test_towers
-from workers.datasets import sample
+from workers import evaluate
+from workers.datasets import Dataset, sample
+from workers.datasets.contract import in_replay_order
 from workers.ranking.evaluation import protocols
 from workers.ranking.evaluation.acting import Weighted
 from workers.ranking.evaluation.added import WithIsolated
-from workers.ranking.evaluation.evaluate import read_log
+from workers.ranking.evaluation.evaluate import PROTOCOLS, read_log
 from workers.ranking.evaluation.learned import Reranked, Towers
 from workers.ranking.evaluation.protocols import Questions
 from workers.ranking.evaluation.systems import System
@@ -59,6 +65,25 @@ def with_another_future(question: Questions, draws: np.random.Generator) -> Ques
         ),
     )
     return question._replace(log=question.log._replace(events=changed), targets=(question.targets + 1) % count)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_protocol_that_has_nothing_to_ask_is_named_before_anything_is_learned(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "train_on", lambda *_, **__: pytest.fail("it learned"))
+    data = sample.load()
+    first = {event.user_id: event for event in reversed(data.events) if event.item_id}.values()
+    again = [
+        msgspec.structs.replace(
+            each, event_id=f"{each.event_id}/{day}", event_time=each.event_time + timedelta(day)
+        )
+        for each in first
+        for day in range(0, 900, 100)
+    ]
+    faithful = Dataset("faithful", data.items, in_replay_order(again), data.rating_scale)
+    with pytest.raises(DataError, match=name):
+        evaluate.evaluate_all(faithful, test_towers.texts(), Settings(), names=[name], share=0.2)
 
 
 @pytest.mark.parametrize("questions", every_protocol(), ids=lambda questions: questions.name)
