@@ -10,7 +10,8 @@ import pytest
 from confluent_kafka import Producer
 
 from streams.codec import encode_json
-from streams.contracts import Item, Recommendation, RecommendedItem, Source
+from streams.contracts import Item, Recommendation, RecommendedItem, Record, Rejected, Source
+from streams.dead_letters import dead_letter
 from streams.embedded import EmbeddedBroker
 from streams.privacy.pseudonyms import known_as
 from streams.settings import load_settings
@@ -124,6 +125,22 @@ def test_a_slate_is_explained_to_whoever_knows_the_users_own_id(monkeypatch: pyt
     monkeypatch.setattr(explaining, "_newest", lambda _, topic, name, decode: asked.append(name))
     assert explaining.explain_user(settings, "anna") is None
     assert asked == [known_as("anna", settings.privacy)] * 2
+
+
+def test_the_newest_letter_is_the_newest_of_all_partitions(
+    broker: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = Producer({"bootstrap.servers": broker})
+    moments = [1_700_000_000_000, 1_700_000_600_000, 1_700_000_300_000, 1_700_000_100_000]
+    for partition, moment in enumerate(moments):
+        letter = dead_letter(Rejected(Record(CATALOGUE, partition, 0, moment, b"k", b"{"), "malformed", "no JSON"))
+        client.produce(
+            letter.topic, letter.value, letter.key, partition, timestamp=moment, headers=list(letter.headers)
+        )
+    assert client.flush(10) == 0
+    assert ended(monkeypatch, "dlq", "list", CATALOGUE, "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["waiting"], row["newest"]) == (4, "2023-11-14T22:23:20Z")
 
 
 def test_letters_that_are_not_there_are_told(

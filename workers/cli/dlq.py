@@ -49,7 +49,8 @@ def list_letters(
         newest: dict[str, datetime] = {}
         for letter, done in letters(settings, name):
             counts[letter.reason, done] += 1
-            newest[letter.reason] = from_ms(letter.record.timestamp_ms)
+            created = from_ms(letter.record.timestamp_ms)
+            newest[letter.reason] = max(created, newest.get(letter.reason, created))
         rows += [
             {
                 "topic": name,
