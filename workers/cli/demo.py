@@ -57,10 +57,12 @@ def demo(
     import msgspec
     from rich.console import Console
 
+    from workers.demo.fit import check_answers
     from workers.demo.options import DemoOptions
     from workers.demo.run import run
     from workers.demo.summary import Summary
 
+    check_answers(settings)
     to_stdout = json_file == Path("-")
     behind = 0
 
