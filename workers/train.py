@@ -7,14 +7,13 @@ import torch
 
 from encoder.identity import encoder_id
 from streams.codec import decode_item_vector, decode_model_version
-from streams.contracts import Event, ItemVector, ModelVersion, Output
-from streams.delivery import AtLeastOnce
+from streams.contracts import Event, ItemVector, ModelVersion
 from streams.errors import DataError
-from streams.kafka import consumer, partition_count, producer
-from streams.partitioner import owner
+from streams.kafka import partition_count
 from streams.reading import read_to_end
 from streams.settings import Settings
 from streams.topics import MODELS, item_vectors
+from workers.announcing import announce
 from workers.bundles import bundles_directory
 from workers.publisher import require_topic
 from workers.ranking.model.course import Epoch
@@ -63,13 +62,7 @@ def train_and_announce(
     directory = bundles_directory(settings) / name / bundle.version
     bundle = bundle.save(directory)
     records = announcement(bundle, directory.resolve().as_uri(), name)
-    partitions = partition_count(settings, MODELS)
-    reader = consumer(settings, None)
-    delivery = AtLeastOnce(reader, producer(settings), settings.loop.delivery_timeout_seconds)
-    delivery.begin()
-    delivery.write(Output(MODELS, owner(key, partitions), key, value) for key, value in records)
-    delivery.wait()
-    reader.close()
+    announce(settings, records)
     return decode_model_version(records[0][1])
 
 

@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
+from prometheus_client import REGISTRY
 
 from streams.codec import encode_msgpack
 from streams.errors import DataError
@@ -30,6 +31,10 @@ def world() -> Iterator[World]:
         made = World(Settings(), "words")
     yield made
     made.close()
+
+
+def count(name: str) -> float:
+    return REGISTRY.get_sample_value(f"headrace_ranking_{name}") or 0.0
 
 
 def announce(bundle: Bundle, directory: Path) -> None:
@@ -62,6 +67,32 @@ def test_a_model_without_numbers_is_refused_and_the_old_one_stays(
     announce(worlds.bundle(1), tmp_path / "bad")
     world.follow()
     assert world.generation is before
+
+
+def test_a_model_that_was_refused_is_tried_again_when_it_is_named_again(world: World, tmp_path: Path) -> None:
+    announce(worlds.bundle(0), tmp_path / "first")
+    world.follow()
+    first = world.generation
+    announce(worlds.bundle(1), tmp_path / "second")
+    (tmp_path / "second").rename(tmp_path / "elsewhere")
+    refused = count("models_refused_total")
+    for _ in range(3):
+        world.follow()
+    assert world.generation is first
+    assert count("models_refused_total") == refused + 1
+    (tmp_path / "elsewhere").rename(tmp_path / "second")
+    Topics.written[MODELS] += Topics.written[MODELS][-2:]
+    world.follow()
+    second = world.generation
+    assert second is not None
+    assert second.model.version == worlds.bundle(1).version
+    Topics.written[MODELS] += Topics.written[MODELS][-2:]
+    world.follow()
+    assert world.generation is second, "what serves is not loaded again"
+    Topics.written[MODELS] += Topics.written[MODELS][:2]
+    world.follow()
+    assert world.generation is not None
+    assert world.generation.model.version == worlds.bundle(0).version
 
 
 def test_training_that_gives_no_numbers_announces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,13 @@ COMMANDS = [
     ["demo"], ["broker"], ["worker"], ["train"], ["evaluate"], ["topics", "create"], ["topics", "list"],
     ["items", "load"], ["items", "delete"], ["events", "produce"], ["recommendations", "get"],
     ["recommendations", "tail"], ["erase"], ["dlq", "list"], ["dlq", "show"], ["dlq", "replay"],
+    ["models", "list"], ["models", "serve"], ["ask"], ["explain"], ["doctor"],
 ]  # fmt: skip
 NEED_A_BROKER = [
     ["worker", "state"], ["train"], ["topics", "list"], ["topics", "create"], ["items", "load", "sample"],
     ["items", "delete", "1"], ["events", "produce", "-"], ["recommendations", "get", "1"],
-    ["recommendations", "tail"], ["erase", "1"],
+    ["recommendations", "tail"], ["erase", "1"], ["ask", "1"], ["explain", "1"],
+    ["models", "list"], ["models", "serve", "1"],
     ["dlq", "list"], ["dlq", "show", "clickstream.events.v1"], ["dlq", "replay", "clickstream.events.v1"],
 ]  # fmt: skip
 

@@ -20,6 +20,7 @@ from workers.cli import (
     events,
     explain,
     items,
+    models,
     recommendations,
     topics,
     train,
@@ -51,6 +52,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(items.app, name="items")
 app.add_typer(events.app, name="events")
 app.add_typer(recommendations.app, name="recommendations")
+app.add_typer(models.app, name="models")
 app.add_typer(dlq.app, name="dlq")
 
 
