@@ -1,16 +1,20 @@
 """The command line as a person meets it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from streams.errors import BrokerError, DataError, SettingError, Transient
 from workers.cli.app import app, exit_code, main
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = [
     ["demo"], ["broker"], ["worker"], ["train"], ["evaluate"], ["topics", "create"], ["topics", "list"],
     ["items", "load"], ["items", "delete"], ["events", "produce"], ["recommendations", "get"],
@@ -109,6 +113,21 @@ def test_a_file_of_somebody_elses_is_one_sentence(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "taken" in said
+
+
+def test_every_command_that_is_written_down_exists() -> None:
+    there: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    told = [ROOT / "README.md"]
+    for folder in ("deploy", "encoder", "index", "streams", "workers"):
+        told += [path for kind in ("md", "py", "yaml") for path in (ROOT / folder).rglob(f"*.{kind}")]
+    found = set()
+    for path in told:
+        for name, rest in re.findall(r"(?:^|`)headrace ([a-z]+)(?: ([a-z]+))?", path.read_text(), re.MULTILINE):
+            found.add(name)
+            assert name in there, f"{path}: headrace {name}"
+            below = getattr(there[name], "commands", None)
+            assert below is None or not rest or rest in below, f"{path}: headrace {name} {rest}"
+    assert found >= {"demo", "worker", "models", "dlq", "doctor"}
 
 
 def test_help_imports_nothing_heavy() -> None:
