@@ -182,7 +182,12 @@ def _made(kind: type[Any], settings: Settings, defaults: dict[str, Any], propert
         return kind(config, logger=_log)
     except (KafkaException, TypeError, ValueError) as error:
         reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+        if theirs:
+            raise SettingError(
+                f"Setting kafka.properties is refused by librdkafka: {reason}.",
+                "correct HEADRACE_KAFKA__PROPERTIES or `kafka.properties` in the YAML file.",
+            ) from None
         raise SettingError(
-            f"Setting kafka.properties is refused by librdkafka: {reason}.",
-            "correct HEADRACE_KAFKA__PROPERTIES or `kafka.properties` in the YAML file.",
+            f"librdkafka refuses what the settings make of it: {reason}.",
+            "correct the setting under kafka or loop that says the same, such as kafka.bootstrap_servers.",
         ) from None

@@ -25,9 +25,9 @@ class KafkaSettings(Section):
     every other command stops and asks for it."""
     group_prefix: str = Field(default="headrace", pattern=r"^[^\s#/]{1,100}$")
     """Consumer groups are called `<prefix>.<worker>`."""
-    session_timeout_seconds: float = Field(default=6.0, gt=0)
+    session_timeout_seconds: float = Field(default=6.0, ge=1, le=300)
     """A worker that is silent for longer loses its partitions."""
-    transaction_timeout_seconds: float = Field(default=10.0, gt=0)
+    transaction_timeout_seconds: float = Field(default=10.0, ge=1, le=86_400)
     """The broker aborts a transaction that is open for longer. Readers wait that long for a worker that died
     in the middle of one, unless it comes back or another one takes its partitions over."""
     properties: Mapping[str, Property] = Field(default_factory=dict)
@@ -62,7 +62,7 @@ class LoopSettings(Section):
     """How many records `max_rejected_share` looks at."""
     poll_seconds: float = Field(default=0.1, gt=0, le=5)
     """Longest wait for the first record of a batch."""
-    delivery_timeout_seconds: float = Field(default=30.0, gt=0)
+    delivery_timeout_seconds: float = Field(default=30.0, ge=0.1, le=86_400)
     """A broker that does not answer for longer ends the worker, with nothing committed."""
 
 

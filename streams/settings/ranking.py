@@ -121,7 +121,7 @@ class RankingSettings(Section):
     are shown."""
     standing_per_second: float = Field(default=1_000.0, gt=0)
     """Most standing slates made again in a second, because of a new model or of items that went."""
-    valid_seconds: float = Field(default=86_400.0, gt=0)
+    valid_seconds: float = Field(default=86_400.0, gt=0, le=10 * 365 * 86_400)
     """`valid_until` lies this long after `generated_at`."""
     model_name: str = Field(default="headrace", min_length=1, pattern=r"^[a-z0-9._-]+$")
     """The worker serves `<model_name>@champion` of `models.v1`."""

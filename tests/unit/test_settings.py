@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from streams.errors import SettingError
+from streams.kafka import consumer, producer
 from streams.settings import Settings, load_settings
 from streams.settings.variables import variables
 
@@ -70,6 +71,9 @@ def test_a_number_that_is_not_finite_is_refused_by_name(
         ("HEADRACE_RANKING__ACTION_WEIGHTS__LYKE", "1", "action_weights names 'lyke'"),
         ("HEADRACE_RANKING__SLATE_LENGHT", "9", "HEADRACE_RANKING__SLATE_LENGHT is no setting"),
         ("HEADRACE_INSTANCE", "a#2", "instance"),
+        ("HEADRACE_KAFKA__SESSION_TIMEOUT_SECONDS", "0.1", "kafka.session_timeout_seconds"),
+        ("HEADRACE_LOOP__DELIVERY_TIMEOUT_SECONDS", "0.0001", "loop.delivery_timeout_seconds"),
+        ("HEADRACE_RANKING__VALID_SECONDS", "1e18", "ranking.valid_seconds"),
         ("HEADRACE_KAFKA__GROUP_PREFIX", "", "kafka.group_prefix"),
         ("HEADRACE_CONFIG", "/no/such.yaml", "HEADRACE_CONFIG names '/no/such.yaml'"),
     ],
@@ -92,6 +96,16 @@ def test_every_variable_that_is_written_down_is_a_setting() -> None:
     for path in told:
         for name in re.findall(r"HEADRACE_[A-Z0-9_]*[A-Z0-9]", path.read_text()):
             assert name in known or name.startswith(others), f"{path}: {name}"
+
+
+def test_what_librdkafka_refuses_is_told_to_whom_it_belongs() -> None:
+    address = {"bootstrap_servers": "127.0.0.1:1"}
+    with pytest.raises(SettingError, match=r"kafka\.properties is refused.*acks"):
+        producer(load_settings(kafka={**address, "properties": {"acks": "banana"}}))
+    consumer(load_settings(kafka={**address, "session_timeout_seconds": 300}), "group").close()
+    with pytest.raises(SettingError, match="acks") as refused:
+        producer(load_settings(kafka=address), acks="banana")
+    assert "kafka.properties" not in str(refused.value)
 
 
 def test_a_mapping_may_be_written_variable_by_variable(monkeypatch: pytest.MonkeyPatch) -> None:
