@@ -118,11 +118,16 @@ def zombie(stage: Stage) -> None:
 def add_and_remove(stage: Stage) -> None:
     """Add a worker under load, and take it away again for good."""
     with stage.load():
-        stage.fleet.start("c")
-        stage.fleet.wait_ready("c")
-        time.sleep(1)
-        assert stage.fleet.stop("c") == 0, stage.fleet.said("c")[-3_000:]
-        del stage.fleet.processes["c"]
+        let_come_and_go(stage, "c")
+
+
+def let_come_and_go(stage: Stage, name: str) -> None:
+    """Add a worker and take it away again for good."""
+    stage.fleet.start(name)
+    stage.fleet.wait_ready(name)
+    time.sleep(1)
+    assert stage.fleet.stop(name) == 0, stage.fleet.said(name)[-3_000:]
+    del stage.fleet.processes[name]
 
 
 def kill_broker(stage: Stage) -> None:
