@@ -64,6 +64,8 @@ def letters(settings: Settings, topic: str) -> Iterator[tuple[Letter, bool]]:
         last[record.partition] = record.offset
         if (offset := marked(record)) is not None:
             marks.add((record.partition, offset))
+    if not last:  # most topics have none
+        return
     for record in records_to_end(settings, name, partitions):
         letter = letter_of(record)
         if letter is not None and record.offset <= last.get(record.partition, -1):

@@ -12,7 +12,7 @@ from streams.reading import read_to_end
 from streams.settings import Settings
 from streams.topics import MODELS
 from workers.publisher import require_topic
-from workers.ranking.registry import Announcements, as_champion, load_announced
+from workers.ranking.announcements import Announcements, as_champion
 
 
 def announce(settings: Settings, records: Sequence[tuple[bytes, bytes]]) -> None:
@@ -57,6 +57,8 @@ def serve(settings: Settings, version: str) -> ModelVersion:
             f"There is no model {settings.ranking.model_name}/{version}.",
             f"name one of: {', '.join(sorted(versions)) or 'none; run `headrace train`'}.",
         )
+    from workers.ranking.registry import load_announced  # noqa: PLC0415 - torch takes seconds to import
+
     load_announced(versions[version], encoder_id(settings.encoder))
     announce(settings, as_champion(versions[version]))
     return versions[version]

@@ -11,6 +11,7 @@ from index.inverted_lists import InvertedLists
 from streams.errors import DataError
 from streams.settings.state import RatingScale
 from streams.settings.training import TrainingSettings
+from workers.ranking.announcements import Announcements
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import HALF_LIFE_MS, count_items
 from workers.ranking.model.features import Evidence
@@ -21,7 +22,7 @@ from workers.ranking.model.second_stage import SecondStage
 from workers.ranking.model.serving import Model
 from workers.ranking.model.towers import Shape, TwoTowers
 from workers.ranking.model.trends import TRENDS
-from workers.ranking.registry import Announcements, announcement, load_announced
+from workers.ranking.registry import announcement, load_announced
 
 SHAPE = Shape(text_dimension=8, known_items=3, width=8, layers=1, heads=2, history_length=4)
 

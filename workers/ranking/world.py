@@ -12,12 +12,13 @@ from streams.settings import Settings
 from streams.topics import ITEM_TRENDS, MODELS, USER_VECTORS, item_vectors
 from workers.ranking import metrics
 from workers.ranking.adding import check_scorers
+from workers.ranking.announcements import Announcements
 from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
 from workers.ranking.lookalikes import Lookalikes
 from workers.ranking.model.serving import Model
 from workers.ranking.model.worth import check_actions
-from workers.ranking.registry import Announcements, load_announced
+from workers.ranking.registry import load_announced
 from workers.ranking.trends import Trends
 
 _log = structlog.get_logger()
