@@ -97,6 +97,16 @@ def test_every_page_belongs_to_an_alert_and_its_links_lead_somewhere() -> None:
             assert (path.parent / target).exists(), (path.name, target)
 
 
+def test_the_page_names_every_condition_of_readiness() -> None:
+    source = (DEPLOY.parent / "workers" / "processes.py").read_text()
+    calls = re.findall(r"health\.(?:expect|set)\(([^)]*)\)", source)
+    conditions = {name for call in calls for name in re.findall(r'"(\w+)"', call)}
+    assert len(conditions) == 4
+    page = (DEPLOY / "runbooks" / "worker-not-ready.md").read_text()
+    for name in conditions:
+        assert page.count(f"`{name}`") > 1, name
+
+
 def test_every_panel_that_a_page_names_exists() -> None:
     titles = {panel.title for panel in panels()}
     for path in (DEPLOY / "runbooks").glob("*.md"):
