@@ -49,7 +49,7 @@ class StateTransform:
 
     def handle(self, batch: Sequence[Message]) -> Iterable[Output]:
         """Fold the batch; return the new state of every user that changed, and what belongs elsewhere."""
-        feedback = Feedback(self._partitions) if self._settings.state.feedback else None
+        feedback = Feedback() if self._settings.state.feedback else None
         users = Batch(self._store, self._rules, feedback)
         strays = [self._sorted_in(users, message) for message in batch]
         elsewhere = [stray for stray in strays if stray is not None]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.codec import decode_action_batch, decode_activity_batch, decode_receipt, decode_user_state
+from streams.codec import decode_action_batch, decode_receipt, decode_user_state
 from streams.contracts import EventType, Output, Record, Rejected
 from streams.dead_letters import dead_letter
 from streams.errors import DataError
@@ -18,7 +18,6 @@ from streams.state.transform import StateTransform
 from streams.topics import (
     CLICKSTREAM,
     ERASURES,
-    ITEM_ACTIVITY,
     RECEIPTS,
     REKEYED,
     USER_ACTIONS,
@@ -222,7 +221,7 @@ def test_an_erasure_that_came_elsewhere_goes_to_the_owner_once(transform: StateT
     )
 
 
-def test_accepted_acts_on_items_are_told_once_and_counted_by_item() -> None:
+def test_accepted_acts_on_items_are_told_once() -> None:
     transform = made(Settings())
     batch = [
         record(0, item_id="a", recommendation_id="r"),
@@ -241,14 +240,6 @@ def test_accepted_acts_on_items_are_told_once_and_counted_by_item() -> None:
         ("u1", 2, "b", 4.0, None),
     ]
     assert told[1].event_type == EventType.IMPRESSION.code
-    counts = [out for out in outputs if out.topic == ITEM_ACTIVITY]
-    items = {
-        each.item_id: (out.partition, each)
-        for out in counts
-        for each in decode_activity_batch(out.value or b"").items
-    }
-    assert {name: place for name, (place, _) in items.items()} == {"a": owner(b"a", 4), "b": owner(b"b", 4)}
-    assert items["a"][1].counts == {EventType.VIEW.code: 1, EventType.IMPRESSION.code: 1}
     assert [out.topic for out in run(transform, *batch)] == []
 
 
@@ -265,7 +256,7 @@ def test_with_a_key_the_users_own_id_leaves_the_clickstream_in_no_form() -> None
     assert output.timestamp_ms == first.timestamp_ms
     passed_on = Record(REKEYED, output.partition, 0, CREATED_MS, output.key, output.value, output.headers)
     outputs = run(transform, passed_on)
-    assert {out.topic for out in outputs} == {USER_STATE, USER_ACTIONS, ITEM_ACTIVITY}
+    assert {out.topic for out in outputs} == {USER_STATE, USER_ACTIONS}
     for out in (output, *outputs):
         assert b"u1" not in (out.value or b"") + (out.key or b"")
         assert b"cookie" not in (out.value or b"")
