@@ -93,14 +93,16 @@ def test_the_next_batch_names_only_its_own_causes(transform: StateTransform) -> 
         msgspec.structs.replace(record(0), key=b"someone else"),
     ],
 )
-@pytest.mark.parametrize("known", [False, True], ids=["new user", "known user"])
+@pytest.mark.parametrize("user", ["new", "known", "met in the batch"])
 def test_a_stray_record_is_passed_on_untouched_to_its_owner(
-    transform: StateTransform, stray: Record, known: bool
+    transform: StateTransform, stray: Record, user: str
 ) -> None:
-    if known:
-        run(transform, msgspec.structs.replace(record(0), value=record(90).value))
+    first = msgspec.structs.replace(record(0), value=record(90).value)
+    if user == "known":
+        run(transform, first)
     stray = msgspec.structs.replace(stray, headers=(("trace", b"\x00"),), offset=7)
-    (output,) = run(transform, stray)
+    output, *states = run(transform, *([first] if user == "met in the batch" else []), stray)
+    assert [decode_user_state(state.value or b"").caused_by for state in states] in ([], [("e90",)])
     assert (output.topic, output.partition, output.key) == (REKEYED, HOME, b"u1")
     assert (output.value, output.timestamp_ms) == (stray.value, stray.timestamp_ms)
     assert output.headers[0] == ("trace", b"\x00")
@@ -108,6 +110,16 @@ def test_a_stray_record_is_passed_on_untouched_to_its_owner(
     passed_on = msgspec.structs.replace(record(9, topic=REKEYED), value=output.value)
     (state,) = run(transform, passed_on)
     assert state.topic == USER_STATE
+
+
+def test_under_the_key_of_a_user_of_the_batch_another_ones_event_stays_the_other_ones(
+    transform: StateTransform,
+) -> None:
+    outputs = run(transform, record(0), record(1, user_id="u2"), record(2))
+    passed_on = [out for out in outputs if out.topic == REKEYED]
+    assert [(out.partition, out.key) for out in passed_on] == [(owner(b"u2", PARTITIONS), b"u2")]
+    (state,) = [decode_user_state(out.value or b"") for out in outputs if out.topic == USER_STATE]
+    assert (state.user_id, state.caused_by) == ("u1", ("e0", "e2"))
 
 
 def test_what_was_passed_on_to_the_wrong_place_is_rejected_and_not_passed_on_again(
