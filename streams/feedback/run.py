@@ -67,7 +67,9 @@ class _Feedback:
             Joining(users, outbox, settings.feedback, self._committed),
             Trending(trends, outbox, settings.feedback),
         )
-        batching = Batching(self._handler, settings.feedback.batch_records, self._failed)
+        batching = Batching(
+            self._handler, settings.feedback.batch_records, settings.feedback.gather_seconds, self._failed
+        )
         self._agent(batching, self._handler.sources)
         self._progress = Progress(app, batching.newest, settings.feedback.stall_seconds)
 
