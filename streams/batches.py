@@ -72,14 +72,16 @@ class Batches:
         if first is None:
             return []
         messages = self._records([first])
-        left_bytes = self._settings.batch_bytes - sum(map(len, messages))
-        while left_bytes > 0 and (room := self.size.records - len(messages)) > 0:
-            chunk = self._consumer.consume(min(room, _CHUNK_RECORDS), 0)
+        held_bytes, most_bytes = sum(map(len, messages)), self._settings.batch_bytes
+        while held_bytes < most_bytes and (room := self.size.records - len(messages)) > 0:
+            # As many as fit if they are as large as those before: a chunk of large ones would be half a gigabyte.
+            fitting = (most_bytes - held_bytes) * len(messages) // max(1, held_bytes) or 1
+            chunk = self._consumer.consume(min(room, fitting, _CHUNK_RECORDS), 0)
             if not chunk:
                 break
             records = self._records(chunk)
             messages += records
-            left_bytes -= sum(map(len, records))
+            held_bytes += sum(map(len, records))
         return messages
 
     def _records(self, messages: list[Message]) -> list[Message]:

@@ -101,7 +101,7 @@ class Ownership:
             self._consumer.incremental_assign(restore.starts())
             self.active |= restore.partitions
             self._changed()
-        metrics.RESTORE_LEFT.set(sum(restore.records_left for restore in self._restores))
+        self._tell_left()
 
     def start_over(self) -> None:
         """Read the state of every active partition back from the log, and its sources from the group's offsets."""
@@ -156,6 +156,9 @@ class Ownership:
         self.active -= set(numbers)
         self._changed()
 
+    def _tell_left(self) -> None:
+        metrics.RESTORE_LEFT.set(sum(restore.records_left for restore in self._restores))
+
     def _sources(self, numbers: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for topic in self._transform.sources for number in numbers]
 
@@ -164,6 +167,7 @@ class Ownership:
         partitions = Partitions(self.active, restoring)
         metrics.OWNED.set(len(partitions.owned))
         metrics.RESTORING.set(len(restoring))
+        self._tell_left()
         _log.info(
             "partitions",
             active=sorted(self.active),

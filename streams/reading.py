@@ -6,8 +6,9 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message, TopicPartition
 
 from streams.arrivals import record_of
+from streams.clock import monotonic_seconds
 from streams.contracts import Record
-from streams.errors import BrokerError
+from streams.errors import BrokerError, Transient
 from streams.kafka import consumer, idle_fetch_wait_ms, partition_count, whole
 from streams.settings import Settings
 from streams.transform import Apply
@@ -27,19 +28,32 @@ def read_to_end(settings: Settings, topic: str, partitions: Sequence[int], apply
 
 
 def records_to_end(settings: Settings, topic: str, partitions: Sequence[int]) -> Iterator[Record]:
-    """Yield the committed records of partitions from their beginning to their end, each partition in its order."""
+    """Yield the committed records of partitions from their beginning to their end, each partition in its order.
+
+    Raises:
+        Transient: the broker has told nothing for `loop.delivery_timeout_seconds`.
+    """
     if not partitions:
         return
     reader = consumer(settings, None)
+    patience_seconds = settings.loop.delivery_timeout_seconds
     reader.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
     left = set(partitions)
+    heard_at = monotonic_seconds()
     try:
         while left:
             # poll, then drain: consume(n, t) alone would sit out its time at the end of the topic.
             first = reader.poll(1.0)
-            for message in (first, *reader.consume(10_000, 0)) if first is not None else ():
-                if _usable(message, left):
-                    yield record_of(message)
+            messages = (first, *reader.consume(10_000, 0)) if first is not None else ()
+            before = len(left)
+            records = [record_of(message) for message in messages if _usable(message, left)]
+            yield from records
+            if records or len(left) < before:
+                heard_at = monotonic_seconds()
+            elif monotonic_seconds() - heard_at > patience_seconds:
+                raise Transient(
+                    f"{topic} is not read to its end: the broker has told nothing for {patience_seconds:g} s"
+                )
     finally:
         reader.close()
 

@@ -27,6 +27,8 @@ _REKEYED_MAX_BYTES = 2 * _MAX_BYTES
 """The same record with one header more, compressed by another hand."""
 _DEAD_LETTER_MAX_BYTES = 8 * _MAX_BYTES
 """A record that its producer compressed harder than we do must fit too."""
+PASSED_ON_BYTES = 3 * _MAX_BYTES // 4
+"""A record whose content goes on to another topic, with a vector more, is rejected above this size."""
 _SEGMENT = _DAY
 """Kafka deletes whole segments, and compacts none that is still written to; so none is written to for longer."""
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from streams.settings import Settings
-from streams.settings.tree import variable_of
+from streams.settings.variables import variable_of
 from tests.feedback_traffic import SETTINGS
 
 

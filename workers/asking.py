@@ -6,7 +6,7 @@ import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
 from streams.clock import monotonic_seconds
-from streams.codec import decode_answer
+from streams.codec import UNREADABLE, decode_answer
 from streams.contracts import Answer, RankingRequest
 from streams.errors import BrokerError, DataError
 from streams.kafka import consumer, partition_count
@@ -79,7 +79,7 @@ def _awaited(reader: Consumer, request_id: str, wait_seconds: float) -> Answer |
             continue
         try:
             answer = decode_answer(message.value() or b"")
-        except msgspec.DecodeError:  # others may write to a public topic
+        except UNREADABLE:  # others may write to a public topic
             continue
         if answer.request_id == request_id:
             return answer

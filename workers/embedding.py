@@ -24,7 +24,7 @@ from streams.contracts import Item, ItemVector, Output, Record, Rejected
 from streams.privacy.pseudonyms import pseudonymise
 from streams.settings import Settings
 from streams.store import MemoryStore, ends_of
-from streams.topics import CATALOGUE, RANKING_REQUESTS, item_vectors
+from streams.topics import CATALOGUE, PASSED_ON_BYTES, RANKING_REQUESTS, item_vectors
 from streams.transform import Changelog, Ends, changelog
 from workers.requests import Asked, decode_asked, passed_on
 
@@ -56,6 +56,8 @@ class EmbeddingTransform:
 
     def decode(self, record: Record) -> Change | Asked | Rejected:
         """Return the change or the request, or why the record holds none."""
+        if record.value is not None and len(record.value) > PASSED_ON_BYTES:
+            return Rejected(record, "oversize", f"{len(record.value)} bytes are more than {PASSED_ON_BYTES}")
         return decode_asked(record) if record.topic == RANKING_REQUESTS else _decode_change(record)
 
     def handle(self, batch: Sequence[Change | Asked]) -> Iterable[Output]:

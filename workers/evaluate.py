@@ -9,11 +9,14 @@ import torch
 from encoder.contract import Encoder
 from encoder.loading import load_encoder
 from encoder.texts import item_text
+from streams.errors import DataError
 from streams.settings import Settings
 from workers.datasets.contract import Dataset
 from workers.ranking.evaluation.evaluate import PROTOCOLS, evaluate, read_log, training_set
+from workers.ranking.evaluation.protocols import Questions
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.course import Epoch
+from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.serving import Model
 from workers.ranking.model.training import ItemTexts, check_training, cross_texts, train_on
 
@@ -46,15 +49,18 @@ def evaluate_all(
         names: of `PROTOCOLS`.
         share: newest share of the events that is foretold by time split and prequential replay.
         most_questions: of each protocol, spread evenly; None asks them all.
+
+    Raises:
+        DataError: the data set gives a protocol nothing to ask, or too little to learn from.
     """
     torch.set_num_threads(settings.training.threads)
     state = settings.state.model_copy(update={"rating_scale": dataset.rating_scale})
     check_training(settings.training)
     log = read_log(dataset.events, items, dataset.rating_scale)
+    to_ask = {name: _questions(name, log, share) for name in names}
     models: dict[bytes, Bundle] = {}
     found: dict[str, Any] = {}
-    for name in names:
-        questions = PROTOCOLS[name](log, share)
+    for name, questions in to_ask.items():
         learned_from = np.packbits(questions.train).tobytes() + questions.past.sha256().encode()
         if learned_from not in models:
             past, known = training_set(questions, items)
@@ -66,11 +72,11 @@ def evaluate_all(
                 "evaluation",
                 progress=lambda epoch, name=name: progress(name, epoch),  # type: ignore[misc]
             )
-        if most_questions is not None and most_questions < len(questions.ends):
-            questions = questions.part(np.arange(most_questions) * len(questions.ends) // most_questions)
+        count = min(len(questions.ends), most_questions or len(questions.ends))
+        asked = questions.part(np.arange(count) * len(questions.ends) // count)
         ranking = settings.ranking
         model = Model(models[learned_from], ranking.cross_encoder)
-        found[name] = evaluate(questions, items, model, ranking.action_weights, ranking.exploration)
+        found[name] = evaluate(asked, items, model, ranking.action_weights, ranking.exploration)
     return {
         "dataset": dataset.name,
         "items": len(items.item_ids),
@@ -78,3 +84,14 @@ def evaluate_all(
         "share": share,
         "protocols": found,
     }
+
+
+def _questions(name: str, log: Sequences, share: float) -> Questions:
+    found = PROTOCOLS[name](log, share)
+    if not len(found.ends):
+        raise DataError(
+            f"The protocol {name} has nothing to ask of these {len(log.starts)} events: it takes users who come "
+            "back for an item that is new to them.",
+            "name another --protocol, a larger --share or a larger data set.",
+        )
+    return found

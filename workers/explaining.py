@@ -12,6 +12,7 @@ from streams.contracts import EventType, Interaction, Recommendation, UserState
 from streams.errors import BrokerError, DataError
 from streams.kafka import partition_count
 from streams.partitioner import owner
+from streams.privacy.pseudonyms import known_as
 from streams.reading import read_to_end
 from streams.settings import Settings
 from streams.topics import RECOMMENDATIONS, USER_STATE
@@ -34,11 +35,15 @@ def explain_user(settings: Settings, user_id: str) -> dict[str, Any] | None:
     The scores are made anew from the newest state, by the model that serves: `as_published` is false where either
     is another than behind the slate, or where the scores differ for other reasons.
 
+    Args:
+        user_id: the user's own, also where pseudonyms are in use.
+
     Raises:
         DataError: no model was announced, or the one that was cannot serve.
     """
-    slate = _newest(settings, RECOMMENDATIONS, user_id, decode_recommendation)
-    state = _newest(settings, USER_STATE, user_id, decode_user_state)
+    name = known_as(user_id, settings.privacy)
+    slate = _newest(settings, RECOMMENDATIONS, name, decode_recommendation)
+    state = _newest(settings, USER_STATE, name, decode_user_state)
     if slate is None or state is None:
         return None
     world = World(settings, encoder_id(settings.encoder))

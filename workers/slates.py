@@ -1,15 +1,17 @@
 """Reads `recommendations.v1` as any consumer would, and keeps the newest slate of every user."""
 
+import structlog
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Message
 
 from streams.clock import wall_seconds
-from streams.codec import decode_recommendation
+from streams.codec import UNREADABLE, decode_recommendation
 from streams.contracts import Recommendation
 from streams.errors import BrokerError
 from streams.kafka import consumer, partition_count, whole
 from streams.settings import Settings
 from streams.topics import RECOMMENDATIONS
 
+_log = structlog.get_logger()
 _MOST = 500
 
 
@@ -68,5 +70,8 @@ def _slate(message: Message) -> Recommendation | None:
         if error.fatal():
             raise BrokerError(f"The broker refuses this reader: {error.str()}.", "read the broker's log.")
         return None
-    value = message.value()
-    return None if value is None else decode_recommendation(value)
+    try:
+        return decode_recommendation(message.value() or b"")
+    except UNREADABLE as why:  # others may write to a public topic
+        _log.warning("no slate", topic=message.topic(), offset=message.offset(), error=str(why))
+        return None

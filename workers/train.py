@@ -7,16 +7,17 @@ import torch
 
 from encoder.identity import encoder_id
 from streams.codec import decode_item_vector, decode_model_version
-from streams.contracts import Event, ItemVector, ModelVersion, Output
-from streams.delivery import AtLeastOnce
+from streams.contracts import Event, ItemVector, ModelVersion
 from streams.errors import DataError
-from streams.kafka import consumer, partition_count, producer
-from streams.partitioner import owner
+from streams.kafka import partition_count
 from streams.reading import read_to_end
 from streams.settings import Settings
 from streams.topics import MODELS, item_vectors
+from workers.announcing import announce
 from workers.bundles import bundles_directory
+from workers.publisher import require_topic
 from workers.ranking.model.course import Epoch
+from workers.ranking.model.serving import check_numbers
 from workers.ranking.model.training import ItemTexts, check_training, cross_texts, train
 from workers.ranking.registry import announcement
 from workers.tracking import tracked
@@ -28,11 +29,14 @@ def train_and_announce(
     """Train on `events` over the item vectors that the broker holds, save the bundle, announce it as champion.
 
     Raises:
-        DataError: the broker holds no item vectors, or there is too little to learn from.
+        BrokerError: there is no topic for the announcement; asked before anything is learned.
+        DataError: the broker holds no item vectors, there is too little to learn from, or it taught nothing
+            that is a number.
         SettingError: see `check_training` and `tracked`.
         Transient: the announcement was not delivered.
     """
     check_training(settings.training)
+    require_topic(settings, MODELS)
     torch.set_num_threads(settings.training.threads)
     encoder = encoder_id(settings.encoder)
     name = settings.ranking.model_name
@@ -53,17 +57,12 @@ def train_and_announce(
             progress=report,
             checkpoints=bundles_directory(settings) / name / "unfinished",
         )
+        check_numbers(bundle)
         tracker.finish(bundle)
     directory = bundles_directory(settings) / name / bundle.version
     bundle = bundle.save(directory)
     records = announcement(bundle, directory.resolve().as_uri(), name)
-    partitions = partition_count(settings, MODELS)
-    reader = consumer(settings, None)
-    delivery = AtLeastOnce(reader, producer(settings), settings.loop.delivery_timeout_seconds)
-    delivery.begin()
-    delivery.write(Output(MODELS, owner(key, partitions), key, value) for key, value in records)
-    delivery.wait()
-    reader.close()
+    announce(settings, records)
     return decode_model_version(records[0][1])
 
 

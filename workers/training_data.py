@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import structlog
 
-from streams.codec import decode_event
+from streams.codec import UNREADABLE, decode_event
 from streams.contracts import Event
 from streams.errors import DataError
 from streams.kafka import partition_count
@@ -52,7 +51,7 @@ def clickstream(settings: Settings) -> Iterator[Event]:
     for record in records_to_end(settings, CLICKSTREAM, range(partition_count(settings, CLICKSTREAM))):
         try:
             yield decode_event(record.value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             left_out += 1
     if left_out:
         _log.warning("records that are no events were left out", topic=CLICKSTREAM, records=left_out)

@@ -15,4 +15,6 @@ Text = Annotated[str, Meta(max_length=20_000)]
 Title = Annotated[str, Meta(min_length=1, max_length=2_000)]
 Count = Annotated[int, Meta(ge=1)]
 Scalar = str | int | float | bool | None
-"""A value of the open maps (`context`, `attributes`)."""
+"""A value of an event's open map, `context`."""
+Attribute = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
+"""A value of an item's open map, `attributes`: msgpack carries it on, which has no larger integers."""

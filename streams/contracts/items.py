@@ -5,7 +5,7 @@ A record without a value deletes the item, on either topic.
 
 import msgspec
 
-from streams.contracts.fields import Identifier, Moment, Scalar, Text, Title
+from streams.contracts.fields import Attribute, Identifier, Moment, Scalar, Text, Title
 
 
 class Item(
@@ -29,7 +29,7 @@ class Item(
     description: Text = ""
     categories: tuple[Title, ...] = ()
     price: float | None = None
-    attributes: dict[str, Scalar] = msgspec.field(default_factory=dict)
+    attributes: dict[str, Attribute] = msgspec.field(default_factory=dict)
     available: bool = True
     expires_at: Moment | None = None
     image_url: Text | None = None

@@ -3,12 +3,11 @@
 from collections.abc import Collection
 from uuid import uuid4
 
-import msgspec
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
 from streams.arrivals import record_of
 from streams.clock import Clock, from_ms, monotonic_seconds, wall_seconds
-from streams.codec import decode_receipt, encode_json
+from streams.codec import UNREADABLE, decode_receipt, encode_json
 from streams.contracts import Erasure, Output, Receipt, Record
 from streams.delivery import AtLeastOnce
 from streams.errors import BrokerError
@@ -80,6 +79,6 @@ def _receipt(record: Record, request: Erasure) -> Receipt | None:
         return None
     try:
         told = decode_receipt(record.value)
-    except msgspec.DecodeError:  # others may write to a public topic
+    except UNREADABLE:  # others may write to a public topic
         return None
     return told if told.erasure_id == request.erasure_id else None

@@ -23,7 +23,7 @@ class KafkaSettings(Section):
     bootstrap_servers: str = ""
     """`host:port[,host:port]` of the brokers. Empty: `headrace demo` starts the embedded broker,
     every other command stops and asks for it."""
-    group_prefix: str = "headrace"
+    group_prefix: str = Field(default="headrace", pattern=r"^[^\s#/]{1,100}$")
     """Consumer groups are called `<prefix>.<worker>`."""
     session_timeout_seconds: float = Field(default=6.0, gt=0)
     """A worker that is silent for longer loses its partitions."""

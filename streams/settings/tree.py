@@ -6,12 +6,11 @@ by `HEADRACE_CONFIG`, defaults.
 """
 
 import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -28,8 +27,8 @@ from streams.settings.privacy import PrivacySettings
 from streams.settings.ranking import IndexSettings, RankingSettings
 from streams.settings.state import StateSettings
 from streams.settings.training import TrainingSettings
+from streams.settings.variables import PREFIX, check_json, check_names, nearest
 
-PREFIX = "HEADRACE_"
 CONFIG_VARIABLE = "HEADRACE_CONFIG"
 SECRETS_VARIABLE = "HEADRACE_SECRETS_DIR"
 _OUTSIDE_TREE = (CONFIG_VARIABLE, SECRETS_VARIABLE, "HEADRACE_TEST_", "HEADRACE_TORCH_INDEX")
@@ -46,8 +45,9 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    instance: str = Field(default_factory=lambda: os.uname().nodename, min_length=1)
-    """Stable name of this worker among its equals; a pod or host name. Default: the host name."""
+    instance: str = Field(default_factory=lambda: os.uname().nodename, pattern=r"^[^\s#/]{1,100}$")
+    """Stable name of this worker among its equals, without blanks, `#` and `/`; a pod or host name. Default: the
+    host name."""
     kafka: KafkaSettings = KafkaSettings()
     topics: TopicSettings = TopicSettings()
     loop: LoopSettings = LoopSettings()
@@ -93,15 +93,18 @@ def load_settings(**overrides: Any) -> Settings:
         SettingError: a setting is wrong, unknown or unreadable; the sentence names it.
     """
     _check_files()
-    _check_names(os.environ)
+    check_names(Settings, os.environ, _OUTSIDE_TREE)
+    check_json(Settings, os.environ)
+    if directory := os.environ.get(SECRETS_VARIABLE):
+        check_names(Settings, (path.name for path in Path(directory).iterdir()), ())
     try:
         return Settings(**overrides)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         raise SettingError(
-            f"Setting {name or 'tree'} is wrong: {first['msg']}.",
-            f"correct {variable_of(name)} in the environment, or `{name}` in the YAML file.",
+            f"Setting {name or 'tree'} is wrong: {first['msg'].removeprefix('Value error, ')}.",
+            f"correct {nearest(Settings, name)} in the environment, or `{name}` in the YAML file.",
         ) from None
     except (yaml.YAMLError, ValueError, OSError) as error:
         raise SettingError(
@@ -110,31 +113,8 @@ def load_settings(**overrides: Any) -> Settings:
         ) from None
 
 
-def variable_of(name: str) -> str:
-    """Return the environment variable of a setting such as `kafka.bootstrap_servers`."""
-    return PREFIX + name.upper().replace(".", "__")
-
-
 def _check_files() -> None:
     for variable, kind in ((CONFIG_VARIABLE, Path.is_file), (SECRETS_VARIABLE, Path.is_dir)):
         path = os.environ.get(variable)
         if path and not kind(Path(path)):
             raise SettingError(f"{variable} names {path!r}, which is not there.", f"correct or unset {variable}.")
-
-
-def _check_names(environment: Mapping[str, str]) -> None:
-    known = set(_variables(Settings, PREFIX))
-    for name in environment:
-        upper = name.upper()
-        if not upper.startswith(PREFIX) or upper.startswith(_OUTSIDE_TREE):
-            continue
-        open_map = upper.startswith(f"{PREFIX}KAFKA__PROPERTIES__")
-        if upper not in known and not open_map:
-            raise SettingError(f"{name} is no setting.", f"correct its name or unset {name}.")
-
-
-def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        yield (variable := prefix + name.upper())
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _variables(field.annotation, f"{variable}__")

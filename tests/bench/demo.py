@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from streams.settings.tree import variable_of
+from streams.settings.variables import variable_of
 from tests.bench.offline import ndcg_at_10
 from tests.bench.report import Figure, save
 from workers.datasets import load_dataset

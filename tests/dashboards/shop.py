@@ -8,7 +8,7 @@ from pathlib import Path
 from encoder.identity import encoder_id
 from streams.provision import create_topics
 from streams.settings import Settings, load_settings
-from streams.settings.tree import variable_of
+from streams.settings.variables import variable_of
 from tests.dashboards.monitoring import Monitoring
 from tests.dashboards.traffic import Traffic
 from workers.cli.worker import Name

@@ -12,11 +12,13 @@ from streams.clock import sleep_seconds
 from streams.codec import encode_json
 from streams.contracts import ModelAlias, ModelVersion
 from streams.kafka import admin, metadata, producer
+from streams.partitioner import owner
 from streams.provision import create_topics
 from streams.settings import Settings, load_settings
 from streams.topics import MODELS, REKEYED, USER_STATE
 from workers.doctor import broker, models
 from workers.doctor.findings import Finding, Status, examined
+from workers.doctor.placement import placement
 
 pytestmark = pytest.mark.kafka
 
@@ -31,6 +33,7 @@ def seen(settings: Settings) -> list[Finding]:
     return [
         *examined("Broker", broker.broker, settings, cluster),
         *examined("Topics", broker.topics, settings, cluster),
+        *examined("Partitions", placement, settings, cluster),
     ]
 
 
@@ -68,6 +71,19 @@ def test_partition_counts_that_differ_are_a_problem_and_other_than_set_a_warning
     found = {finding.check: finding for finding in unwell(settings)}
     assert found["Partitions"].status is Status.PROBLEM
     assert f"{REKEYED} 3" in found["Partitions"].said
+
+
+@pytest.mark.parametrize("share", [1, 2])
+def test_users_whose_events_go_to_another_partition_since_are_a_problem(settings: Settings, share: int) -> None:
+    create_topics(settings, encoder_id(settings.encoder))
+    client, before = producer(settings), settings.topics.partitions // share
+    for number in range(200):
+        key = f"u{number}".encode()
+        client.produce(USER_STATE, key=key, value=b"state", partition=owner(key, before))
+    assert client.flush(30) == 0
+    found = unwell(settings)
+    assert [finding.status for finding in found] == [Status.PROBLEM] * (share - 1)
+    assert all("have got more partitions since" in finding.said for finding in found)
 
 
 def test_a_cluster_too_small_for_the_replicas_is_a_problem(settings: Settings) -> None:

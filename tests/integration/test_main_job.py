@@ -20,7 +20,7 @@ from streams.privacy.requests import await_receipts, request_erasure
 from streams.provision import create_topics
 from streams.reading import read_to_end
 from streams.settings import Settings, load_settings
-from streams.settings.tree import variable_of
+from streams.settings.variables import variable_of
 from streams.topics import CLICKSTREAM, RECOMMENDATIONS, USER_STATE, USER_VECTORS, dead_letters
 from tests.integration.poison import BAD
 from workers.asking import ask, request_of

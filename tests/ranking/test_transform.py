@@ -221,3 +221,20 @@ def test_an_item_that_was_deleted_while_no_worker_ran_leaves_its_slates(places: 
     again.restored([0])
     (made,) = slates(again.tick())
     assert "deleted and compacted away" not in items(made)
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_what_is_no_slate_among_those_that_stand_is_replaced_and_ends_nothing(
+    places: list[Place], mended: bool
+) -> None:
+    here = place(places)
+    (slate,) = here.kept(here.handle(clicks("u", 1)))
+    again = here.start()
+    states, stands = again.assigned([0])
+    states.load(0, b"u", encode_msgpack(clicks("u", 1)))
+    for value in (encode_json(slate), b"\xff", *([encode_json(slate)] if mended else [])):
+        stands.load(0, b"u", value)
+    stands.load(0, b"nobody of ours", b"[")
+    again.restored([0])
+    made = slates(again.tick())
+    assert [items(each) for each in made] == ([] if mended else [items(slate)])

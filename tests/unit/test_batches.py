@@ -1,11 +1,15 @@
 """How much is taken at once."""
 
+from typing import Any, cast
+
 import pytest
+from confluent_kafka import Consumer, KafkaError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.batches import BatchSize
-from streams.errors import Fatal
+from streams.batches import Batches, BatchSize
+from streams.clock import Clock
+from streams.errors import BrokerError, Fatal, Transient
 from streams.rejections import RejectedShare
 from streams.settings.kafka import LoopSettings
 
@@ -36,6 +40,87 @@ def test_the_size_stays_within_its_limits(batches: list[tuple[int, float]], most
     for records, seconds in batches:
         size.took(records, seconds)
         assert 1 <= size.records <= most
+
+
+class Arriving:
+    """A consumer that has records of these sizes, or errors of these codes."""
+
+    def __init__(self, *there: int | KafkaError) -> None:
+        self.there = list(there)
+        self.largest_chunk = 0
+
+    def poll(self, seconds: float) -> Any:
+        return next(iter(self.consume(1, seconds)), None)
+
+    def consume(self, most: int, seconds: float) -> list[Any]:
+        self.largest_chunk = max(self.largest_chunk, most)
+        taken, self.there = self.there[:most], self.there[most:]
+        return [Arrived(each) for each in taken]
+
+
+class Arrived:
+    """A message of some size, or an error."""
+
+    def __init__(self, what: int | KafkaError) -> None:
+        self._what = what
+
+    def __len__(self) -> int:
+        return self._what if isinstance(self._what, int) else 0
+
+    def error(self) -> KafkaError | None:
+        return self._what if isinstance(self._what, KafkaError) else None
+
+
+def reading(consumer: Arriving, clock: Clock = lambda: 0.0, **settings: Any) -> Batches:
+    batches = Batches(cast(Consumer, consumer), LoopSettings(**settings), clock)
+    batches.size.records = batches.size._most
+    return batches
+
+
+sizes_of_records = st.lists(st.integers(0, 1_000), min_size=1, max_size=60)
+
+
+@given(sizes_of_records, st.integers(1, 3_000), st.integers(1, 40), st.booleans())
+def test_a_batch_ends_with_the_record_that_fills_it_by_bytes_or_number(
+    sizes: list[int], most_bytes: int, most: int, alike: bool
+) -> None:
+    sizes = [sizes[0]] * len(sizes) if alike else sizes
+    consumer = Arriving(*sizes)
+    batches = reading(consumer, batch_bytes=most_bytes, batch_records=most)
+    found = []
+    while taken := batches.read(0):
+        found += [len(each) for each in taken]
+        assert len(taken) <= most
+        if alike:
+            assert sum(map(len, taken[:-1])) < most_bytes, "one record less would have had room"
+    assert found == sizes, "none is left out, and their order stays"
+
+
+def test_large_records_are_not_taken_by_the_hundred() -> None:
+    consumer = Arriving(*[1_000_000] * 600)
+    batches = reading(consumer, batch_bytes=16 * 1_048_576, batch_records=10_000)
+    assert len(batches.read(0)) == 17
+    assert consumer.largest_chunk <= 16
+
+
+def test_a_topic_that_is_missing_ends_the_worker_only_when_it_stays_away() -> None:
+    now = [0.0]
+    missing, consumer = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), Arriving()
+    batches = reading(consumer, clock=lambda: now[0], delivery_timeout_seconds=30)
+
+    def read_at(seconds: float, what: int | KafkaError) -> int:
+        now[0], consumer.there = seconds, [what]
+        return len(batches.read(0))
+
+    assert [read_at(0, missing), read_at(29, missing)] == [0, 0]
+    assert [read_at(31, 5), read_at(32, missing), read_at(61, missing)] == [1, 0, 0], "it was there in between"
+    with pytest.raises(Transient, match="topics create"):
+        read_at(63, missing)
+
+
+def test_a_consumer_that_was_fenced_names_the_twin() -> None:
+    with pytest.raises(BrokerError, match="same instance name"):
+        reading(Arriving(KafkaError(KafkaError.FENCED_INSTANCE_ID))).read(0)
 
 
 def test_mostly_bad_records_stop_the_worker() -> None:

@@ -1,25 +1,31 @@
 """The command line as a person meets it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from streams.errors import BrokerError, DataError, SettingError, Transient
 from workers.cli.app import app, exit_code, main
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = [
     ["demo"], ["broker"], ["worker"], ["train"], ["evaluate"], ["topics", "create"], ["topics", "list"],
     ["items", "load"], ["items", "delete"], ["events", "produce"], ["recommendations", "get"],
     ["recommendations", "tail"], ["erase"], ["dlq", "list"], ["dlq", "show"], ["dlq", "replay"],
+    ["models", "list"], ["models", "serve"], ["ask"], ["explain"], ["doctor"],
 ]  # fmt: skip
 NEED_A_BROKER = [
     ["worker", "state"], ["train"], ["topics", "list"], ["topics", "create"], ["items", "load", "sample"],
     ["items", "delete", "1"], ["events", "produce", "-"], ["recommendations", "get", "1"],
-    ["recommendations", "tail"], ["erase", "1"],
+    ["recommendations", "tail"], ["erase", "1"], ["ask", "1"], ["explain", "1"],
+    ["models", "list"], ["models", "serve", "1"],
     ["dlq", "list"], ["dlq", "show", "clickstream.events.v1"], ["dlq", "replay", "clickstream.events.v1"],
 ]  # fmt: skip
 
@@ -90,11 +96,38 @@ def test_exit_codes_tell_what_to_do() -> None:
     assert [exit_code(error) for error in errors] == [2, 3, 4, 5]
 
 
-def test_a_summary_that_cannot_be_written_is_refused_before_the_demo_starts(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", [["demo", "--json"], ["evaluate", "--output"], ["evaluate", "--plots"]])
+@pytest.mark.parametrize("path", ["/no/such/folder/out.json", "/"])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
+    command: list[str], path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ended(monkeypatch, "demo", "--json", "/no/such/folder/out.json") == 2
-    assert "/no/such/folder" in capsys.readouterr().err
+    assert ended(monkeypatch, *command, path) == 2
+    assert ("/no/such/folder" if path != "/" else "cannot be written") in capsys.readouterr().err
+
+
+def test_a_file_of_somebody_elses_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "taken").touch()
+    assert ended(monkeypatch, "demo", "--run-dir", str(tmp_path / "taken" / "run")) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "taken" in said
+
+
+def test_every_command_that_is_written_down_exists() -> None:
+    there: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    told = [ROOT / "README.md"]
+    for folder in ("deploy", "encoder", "index", "streams", "workers"):
+        told += [path for kind in ("md", "py", "yaml") for path in (ROOT / folder).rglob(f"*.{kind}")]
+    found = set()
+    for path in told:
+        for name, rest in re.findall(r"(?:^|`)headrace ([a-z]+)(?: ([a-z]+))?", path.read_text(), re.MULTILINE):
+            found.add(name)
+            assert name in there, f"{path}: headrace {name}"
+            below = getattr(there[name], "commands", None)
+            assert below is None or not rest or rest in below, f"{path}: headrace {name} {rest}"
+    assert found >= {"demo", "worker", "models", "dlq", "doctor"}
 
 
 def test_help_imports_nothing_heavy() -> None:

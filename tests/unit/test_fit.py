@@ -1,4 +1,4 @@
-"""A replay that the embedded broker would silently forget is refused."""
+"""A replay that the embedded broker would silently forget, or that nothing would answer, is refused."""
 
 import re
 from datetime import UTC, datetime
@@ -7,9 +7,10 @@ import pytest
 
 from streams.contracts import Event, EventType, Item
 from streams.embedded import PARTITION_BYTES
-from streams.errors import DataError
+from streams.errors import DataError, SettingError
+from streams.settings import load_settings
 from streams.topics import CLICKSTREAM
-from workers.demo.fit import BYTES_AN_EVENT, Footprint, check_fit
+from workers.demo.fit import BYTES_AN_EVENT, Footprint, check_answers, check_fit
 from workers.demo.plan import plan, replay_length
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -74,6 +75,15 @@ def test_the_plan_cuts_by_time_and_keeps_the_history_of_those_who_come_back() ->
     assert [event.event_id for event in replayed] == ["8", "9"]
     assert len(older) == 8
     assert [event.event_id for event in history] == ["0", "1", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    ("section", "value"), [("privacy", {"pseudonym_key": "k" * 32}), ("ranking", {"publish": "changed"})]
+)
+def test_settings_under_which_no_slate_would_answer_are_refused(section: str, value: dict[str, str]) -> None:
+    check_answers(load_settings())
+    with pytest.raises(SettingError, match=f"{section}.{next(iter(value))}"):
+        check_answers(load_settings(**{section: value}))
 
 
 def test_half_of_a_small_data_set_is_left_to_train_on() -> None:

@@ -81,6 +81,7 @@ def test_laps_charge_every_moment_to_one_stage_and_report_once_a_batch() -> None
     run(("hydrate", 1.0), ("source", 2.0), ("filter", 0.5), ("score", 0.5), ("filter", 0.5))
     assert laps.retrieval_seconds == 3.0
     now[0] += 100  # between two batches
+    laps.lap(("source", "x"))  # of an answer, which is no batch
     run(("filter", 1.0))
     assert laps.retrieval_seconds == 0
     assert registry.get_sample_value("laps_seconds_sum", {"stage": "filter", "name": "x"}) == 2.0

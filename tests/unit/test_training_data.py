@@ -14,11 +14,12 @@ from pyarrow import parquet
 from streams.codec import encode_json
 from streams.contracts import Event
 from streams.embedded import EmbeddedBroker
-from streams.errors import DataError
+from streams.errors import BrokerError, DataError
 from streams.kafka import producer
 from streams.settings import Settings, load_settings
 from streams.settings.state import RatingScale
-from streams.topics import CLICKSTREAM
+from streams.topics import CLICKSTREAM, MODELS
+from workers import publisher, train
 from workers.datasets import sample
 from workers.datasets.parquet import ROWS_AT_ONCE, is_parquet, read_parquet
 from workers.ranking.model.sequences import read_events
@@ -101,9 +102,17 @@ def test_the_clickstream_teaches_the_same_and_what_is_no_event_is_left_out() -> 
         for event in events:
             client.produce(CLICKSTREAM, key=event.user_id, value=encode_json(event))
         client.produce(CLICKSTREAM, key=b"x", value=b"no event")
+        client.produce(CLICKSTREAM, key=b"x", value=b'{"context":' + b"[" * 100_000)
         client.produce(CLICKSTREAM, key=b"x", value=None)
         assert client.flush(30) == 0
         found = list(training_events("clickstream", settings))
     assert {event.event_id for event in found} == {event.event_id for event in events}
     assert len(found) == len(events)
     assert sorted(found, key=events.index) == list(events)
+
+
+def test_nothing_is_read_where_the_model_could_not_be_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher, "partition_count", lambda *_: 0)
+    monkeypatch.setattr(train, "item_texts", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(BrokerError, match=MODELS):
+        train.train_and_announce(Settings(), (), lambda _: None)

@@ -20,6 +20,7 @@ from workers.cli import (
     events,
     explain,
     items,
+    models,
     recommendations,
     topics,
     train,
@@ -51,16 +52,22 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(items.app, name="items")
 app.add_typer(events.app, name="events")
 app.add_typer(recommendations.app, name="recommendations")
+app.add_typer(models.app, name="models")
 app.add_typer(dlq.app, name="dlq")
 
 
 def main() -> None:
-    """Run the command line; an error that was raised on purpose is one sentence, not a traceback."""
+    """Run the command line; an error of somebody's making is one sentence, not a traceback."""
     try:
         app(prog_name="headrace")
     except HeadraceError as error:
         sys.stderr.write(f"headrace: {error}\n")
         sys.exit(exit_code(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"headrace: {error.filename} cannot be used: {error.strerror}.\n")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED_EXIT)
 

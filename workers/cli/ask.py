@@ -4,17 +4,22 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.options import BootstrapServers, Json, broker_settings
+from workers.cli.options import BootstrapServers, Json, broker_settings, identifiers
 
 
 def ask(
     *,
-    user: Annotated[str, typer.Argument(help="For whom; somebody who is not known gets what fits the words.")],
+    user: Annotated[
+        str,
+        typer.Argument(help="For whom; somebody who is not known gets what fits the words.", callback=identifiers),
+    ],
     words: Annotated[
         list[str] | None, typer.Argument(help="What to look for; none for the ordinary slate.")
     ] = None,
     length: Annotated[int | None, typer.Option(help="Items wanted. [ranking.slate_length]")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Id of an item to leave out; several times.")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Id of an item to leave out; several times.", callback=identifiers)
+    ] = None,
     include_seen: Annotated[bool, typer.Option(help="Also items that the user has acted on.")] = False,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the answer.")] = 10.0,
     as_json: Json = False,

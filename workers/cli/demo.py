@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.options import BootstrapServers, settings_with
+from workers.cli.options import BootstrapServers, settings_with, writable_file
 
 _TERMINATED_EXIT = 143
 
@@ -29,7 +29,12 @@ def demo(
     ] = "movielens-100k",
     json_file: Annotated[
         Path | None,
-        typer.Option("--json", metavar="FILE", help="Write the summary as JSON; - is standard output."),
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Write the summary as JSON; - is standard output.",
+            callback=writable_file,
+        ),
     ] = None,
     restart_workers: Annotated[
         bool, typer.Option("--restart-workers", help="Start a worker that died again instead of ending.")
@@ -47,17 +52,17 @@ def demo(
 ) -> None:
     """Start a broker and the workers, replay a clickstream, read the recommendations, and measure them."""
     settings = settings_with(bootstrap_servers)
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {json_file.parent}", param_hint="--json")
     signal.signal(signal.SIGTERM, _terminate)
 
     import msgspec
     from rich.console import Console
 
+    from workers.demo.fit import check_answers
     from workers.demo.options import DemoOptions
     from workers.demo.run import run
     from workers.demo.summary import Summary
 
+    check_answers(settings)
     to_stdout = json_file == Path("-")
     behind = 0
 

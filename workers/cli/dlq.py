@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from streams.clock import from_ms
-from workers.cli.options import BootstrapServers, Json, broker_settings
+from workers.cli.options import BootstrapServers, Json, broker_settings, letter_place
 
 if TYPE_CHECKING:
     from streams.dead_letters import Letter
@@ -21,7 +21,13 @@ app = typer.Typer(help="Dead letters: list them, show them, send them again.", n
 Topic = Annotated[str, typer.Argument(help="The topic that the records came from.")]
 Reason = Annotated[str | None, typer.Option(help="Only letters with this reason, such as out_of_scale.")]
 Place = Annotated[
-    str | None, typer.Option("--at", metavar="PARTITION/OFFSET", help="Only the letter at this place of the DLQ.")
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="PARTITION/OFFSET",
+        help="Only the letter at this place of the DLQ.",
+        callback=letter_place,
+    ),
 ]
 
 
@@ -43,7 +49,8 @@ def list_letters(
         newest: dict[str, datetime] = {}
         for letter, done in letters(settings, name):
             counts[letter.reason, done] += 1
-            newest[letter.reason] = from_ms(letter.record.timestamp_ms)
+            created = from_ms(letter.record.timestamp_ms)
+            newest[letter.reason] = max(created, newest.get(letter.reason, created))
         rows += [
             {
                 "topic": name,
@@ -82,11 +89,15 @@ def show(
     from streams.replay import letters
 
     found = ((letter, done) for letter, done in letters(settings, topic) if wanted(letter))
+    shown = False
     for letter, done in islice(found, count):
+        shown = True
         if as_json:
             typer.echo(msgspec.json.encode(_told(letter, done)))
         else:
             _show(letter, done)
+    if not shown:
+        typer.echo("There are no such letters.", err=True)
 
 
 @app.command()

@@ -5,13 +5,18 @@ from typing import Annotated
 import typer
 
 from streams.contracts import Receipt
-from workers.cli.options import BootstrapServers, Json, broker_settings
+from workers.cli.options import BootstrapServers, Json, broker_settings, identifiers
 
 _WORKERS = ("state", "ranking")
 
 
 def erase(
-    user: Annotated[str, typer.Argument(help="Whom to forget; their own id, also where pseudonyms are in use.")],
+    user: Annotated[
+        str,
+        typer.Argument(
+            help="Whom to forget; their own id, also where pseudonyms are in use.", callback=identifiers
+        ),
+    ],
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the receipts.")] = 30.0,
     receipts_of: Annotated[
         list[str] | None,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from workers.cli.options import Json
+from workers.cli.options import Json, writable_file
 
 _COLUMNS = {
     "hr_at_10": "HR",
@@ -36,12 +36,14 @@ def evaluate(
         typer.Option(metavar="N", min=1, help="Ask so many questions of each protocol, spread evenly; else all."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="PATH", dir_okay=False, help="Write the JSON there too.")
+        Path | None, typer.Option(metavar="PATH", help="Write the JSON there too.", callback=writable_file)
     ] = None,
     plots: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", dir_okay=False, help="Write an HTML page there: tables, curves, calibration."
+            metavar="PATH",
+            help="Write an HTML page there: tables, curves, calibration.",
+            callback=writable_file,
         ),
     ] = None,
     as_json: Json = False,

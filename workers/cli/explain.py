@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from workers.cli.options import BootstrapServers, Json, broker_settings
+from workers.cli.options import BootstrapServers, Json, broker_settings, identifiers
 
 
 def explain(
-    user: Annotated[str, typer.Argument(help="Whose newest slate.")],
+    user: Annotated[str, typer.Argument(help="Whose newest slate; their own id.", callback=identifiers)],
     as_json: Json = False,
     bootstrap_servers: BootstrapServers = None,
 ) -> None:

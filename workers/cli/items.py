@@ -8,7 +8,7 @@ import typer
 from streams.codec import decode_item
 from streams.topics import CATALOGUE
 from workers.cli.lines import Tally, read_lines
-from workers.cli.options import BootstrapServers, Json, broker_settings
+from workers.cli.options import BootstrapServers, Json, broker_settings, identifiers
 
 app = typer.Typer(help="Put items into the catalogue, or take them out.", no_args_is_help=True)
 
@@ -36,6 +36,8 @@ def load(
                 publisher.item(item)
                 publisher.poll()
     else:
+        if source.endswith((".json", ".jsonl", ".ndjson")):
+            raise typer.BadParameter(f"there is no file {source}", param_hint="FILE|DATASET")
         for item in load_dataset(source).items:
             publisher.item(item)
             publisher.poll()
@@ -44,7 +46,9 @@ def load(
 
 @app.command()
 def delete(
-    item_ids: Annotated[list[str], typer.Argument(metavar="ITEM_ID...", help="Items to delete.")],
+    item_ids: Annotated[
+        list[str], typer.Argument(metavar="ITEM_ID...", help="Items to delete.", callback=identifiers)
+    ],
     bootstrap_servers: BootstrapServers = None,
 ) -> None:
     """Delete items; they leave every published slate."""

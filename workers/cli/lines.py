@@ -7,6 +7,8 @@ from typing import NamedTuple, TypeVar
 import msgspec
 import typer
 
+from streams.codec import UNREADABLE
+
 Message = TypeVar("Message")
 
 
@@ -24,7 +26,7 @@ def read_lines(lines: Iterable[bytes], decode: Callable[[bytes], Message]) -> It
             continue
         try:
             yield decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             yield BadLine(number, str(error))
 
 

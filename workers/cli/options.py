@@ -1,9 +1,14 @@
 """Options that several commands have, and the settings that they lead to."""
 
+import os
+import re
+from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
+from streams.contracts.fields import Identifier
 from streams.errors import SettingError
 from streams.settings import Settings, load_settings
 
@@ -19,6 +24,47 @@ Json = Annotated[bool, typer.Option("--json", help="Write JSON to standard outpu
 StopAtEof = Annotated[
     bool, typer.Option("--stop-at-eof", help="Also stop when standard input ends: when its owner is gone.")
 ]
+
+
+def identifiers(given: str | list[str] | None) -> str | list[str] | None:
+    """Return an argument that is the id of a user or an item, or a list of them; a `callback` of typer.
+
+    Raises:
+        typer.BadParameter: no record could have such an id.
+    """
+    for each in [given] if isinstance(given, str) else given or []:
+        try:
+            msgspec.convert(each.encode().decode(), Identifier)
+        except (msgspec.ValidationError, UnicodeEncodeError):
+            raise typer.BadParameter("an id has 1 to 512 characters, in UTF-8") from None
+    return given
+
+
+def letter_place(given: str | None) -> str | None:
+    """Return the place of a dead letter; a `callback` of typer.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    if given is not None and not re.fullmatch(r"[0-9]+/[0-9]+", given):
+        raise typer.BadParameter("a place is PARTITION/OFFSET, such as 0/17")
+    return given
+
+
+def writable_file(given: Path | None) -> Path | None:
+    """Return the path of a file that is written when all else is done, or `-`; a `callback` of typer.
+
+    Raises:
+        typer.BadParameter: it could not be written.
+    """
+    if given is None or given == Path("-"):
+        return given
+    folder = given.absolute().parent
+    if not folder.is_dir():
+        raise typer.BadParameter(f"there is no folder {folder}")
+    if given.is_dir() or not os.access(given if given.exists() else folder, os.W_OK):
+        raise typer.BadParameter(f"{given} cannot be written")
+    return given
 
 
 def settings_with(bootstrap_servers: str | None) -> Settings:

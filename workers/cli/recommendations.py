@@ -1,15 +1,17 @@
 """`headrace recommendations …`: the slates, as any consumer reads them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from streams.codec import decode_item, decode_recommendation
+from streams.codec import UNREADABLE, decode_item, decode_recommendation
 from streams.contracts import Recommendation, RecommendedItem
+from streams.errors import DataError
 from streams.settings import Settings
 from streams.topics import CATALOGUE, RECOMMENDATIONS
-from workers.cli.options import BootstrapServers, Json, broker_settings
+from workers.cli.options import BootstrapServers, Json, broker_settings, identifiers
 from workers.wording import why_words
 
 app = typer.Typer(help="Read slates.", no_args_is_help=True)
@@ -19,7 +21,7 @@ Titles = Annotated[bool, typer.Option("--titles", help="Show titles, read from t
 
 @app.command()
 def get(
-    user: Annotated[str, typer.Argument(help="Whose slate.")],
+    user: Annotated[str, typer.Argument(help="Whose slate; their own id.", callback=identifiers)],
     titles: Titles = False,
     as_json: Json = False,
     bootstrap_servers: BootstrapServers = None,
@@ -29,10 +31,11 @@ def get(
 
     from streams.kafka import partition_count
     from streams.partitioner import owner
+    from streams.privacy.pseudonyms import known_as
     from streams.reading import read_to_end
 
     found: dict[bytes, bytes | None] = {}
-    key = user.encode()
+    key = known_as(user, settings.privacy).encode()
     if partitions := partition_count(settings, RECOMMENDATIONS):
         wanted = [owner(key, partitions)]
         read_to_end(
@@ -47,13 +50,15 @@ def get(
     if as_json:
         typer.echo(newest)
     else:
-        _show(decode_recommendation(newest), titles_of(settings) if titles else {})
+        _show(_slate(newest, user), titles_of(settings) if titles else {})
 
 
 @app.command()
 def tail(
     *,
-    user: Annotated[str | None, typer.Option(help="Only this user's slates.")] = None,
+    user: Annotated[
+        str | None, typer.Option(help="Only this user's slates; their own id.", callback=identifiers)
+    ] = None,
     from_beginning: Annotated[bool, typer.Option(help="Begin with the slates that are there.")] = False,
     count: Annotated[int | None, typer.Option(min=1, help="End after so many slates.")] = None,
     titles: Titles = False,
@@ -63,14 +68,16 @@ def tail(
     """Show slates as they are published, until Ctrl-C."""
     settings = broker_settings(bootstrap_servers)
 
+    from streams.privacy.pseudonyms import known_as
     from workers.slates import Slates
 
+    name = None if user is None else known_as(user, settings.privacy)
     known = titles_of(settings) if titles else {}
     slates, shown = Slates(settings, from_beginning=from_beginning), 0
     typer.echo(f"Waiting for slates on {RECOMMENDATIONS} …", err=True)
     while count is None or shown < count:
         for slate in slates.read(0.2):
-            if user in (None, slate.user_id) and (count is None or shown < count):
+            if name in (None, slate.user_id) and (count is None or shown < count):
                 shown += 1
                 if as_json:
                     from streams.codec import encode_json
@@ -78,6 +85,16 @@ def tail(
                     typer.echo(encode_json(slate))
                 else:
                     _show(slate, known)
+
+
+def _slate(value: bytes, user: str) -> Recommendation:
+    try:
+        return decode_recommendation(value)
+    except UNREADABLE as error:
+        raise DataError(
+            f"The newest record of user {user} on {RECOMMENDATIONS} is no slate: {error}.",
+            "find out who else writes to this topic; the user's next event brings a slate.",
+        ) from None
 
 
 def _show(slate: Recommendation, titles: Mapping[str, str]) -> None:
@@ -96,16 +113,17 @@ def show_items(items: Sequence[RecommendedItem], titles: Mapping[str, str]) -> N
 
 
 def titles_of(settings: Settings) -> dict[str, str]:
-    """Return item id -> title, read from the catalogue."""
+    """Return item id -> title, read from the catalogue; what is no item there is a dead letter and has none."""
     from streams.kafka import partition_count
     from streams.reading import read_to_end
 
     titles: dict[str, str] = {}
 
     def note(partition: int, key: bytes, value: bytes | None) -> None:
-        if value is not None:
-            item = decode_item(value)
-            titles[item.item_id] = item.title
+        with suppress(*UNREADABLE):
+            if value is not None:
+                item = decode_item(value)
+                titles[item.item_id] = item.title
 
     read_to_end(settings, CATALOGUE, range(partition_count(settings, CATALOGUE)), note)
     return titles

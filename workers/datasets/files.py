@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
-from streams.codec import decode_event, decode_item
+from streams.codec import UNREADABLE, decode_event, decode_item
 from streams.contracts import Item
 from streams.errors import DataError
 from streams.settings.state import RatingScale
@@ -40,7 +38,7 @@ def _lines(path: Path, decode: Callable[[bytes], Message]) -> Iterator[tuple[int
                 if line.strip():
                     try:
                         yield number, decode(line)
-                    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    except UNREADABLE as error:
                         raise _wrong_line(path, number, str(error)) from None
     except OSError as error:
         raise DataError(

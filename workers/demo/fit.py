@@ -8,8 +8,10 @@ import numpy.typing as npt
 
 from streams.contracts import Event, Item
 from streams.embedded import PARTITION_BYTES, PARTITIONS
-from streams.errors import DataError
+from streams.errors import DataError, SettingError
 from streams.partitioner import owner
+from streams.settings import Settings
+from streams.settings.variables import variable_of
 from streams.topics import CATALOGUE, CLICKSTREAM, RECOMMENDATIONS, USER_STATE, USER_VECTORS
 
 BYTES_AN_EVENT: Mapping[str, int] = {
@@ -67,6 +69,25 @@ def check_fit(events: Sequence[Event], newest: int, items: Sequence[Item]) -> No
         f"{PARTITION_BYTES / 1e6:.0f} MB a partition.",
         f"replay at most --events {max(0, most)}, or {_REAL_KAFKA}.",
     )
+
+
+def check_answers(settings: Settings) -> None:
+    """Return if each event of the closed loop gets a slate under its user's own id, so that the user goes on.
+
+    Raises:
+        SettingError: it would not.
+    """
+    unfit = {
+        "privacy.pseudonym_key": settings.privacy.pseudonym_key is not None,
+        "ranking.publish": settings.ranking.publish == "changed",
+    }
+    for name, holds in unfit.items():
+        if holds:
+            raise SettingError(
+                f"Setting {name} leaves events of the demo without a slate under their users' own ids, and it "
+                "waits for one after each.",
+                f"run the demo without {variable_of(name)}.",
+            )
 
 
 def _counts(partitions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

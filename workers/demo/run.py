@@ -12,7 +12,7 @@ from streams.kafka import is_embedded
 from streams.settings import Settings, load_settings
 from streams.settings.kafka import LoopSettings
 from streams.settings.state import RatingScale
-from streams.settings.tree import variable_of
+from streams.settings.variables import variable_of
 from workers.datasets import Dataset, load_dataset
 from workers.demo.by_hand import show_commands
 from workers.demo.catalogue import load_catalogue

@@ -5,6 +5,7 @@ from streams.kafka import metadata
 from streams.settings import Settings
 from workers.doctor import broker, machine, models
 from workers.doctor.findings import Finding, Status, examined, problem, skipped, warning
+from workers.doctor.placement import placement
 
 BEHIND_THE_BROKER = ("Topics", "Model")
 
@@ -36,6 +37,7 @@ def examine(settings: Settings) -> list[Finding]:
         *found,
         *examined("Broker", broker.broker, settings, cluster),
         *examined("Topics", broker.topics, settings, cluster),
+        *examined("Partitions", placement, settings, cluster),
         *examined("Model", models.ranking_model, settings),
     ]
 

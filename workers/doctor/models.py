@@ -6,7 +6,6 @@ from pathlib import Path
 from encoder.identity import BUNDLED, encoder_id
 from streams.clock import Clock, wall_seconds
 from streams.kafka import partition_count
-from streams.reading import read_to_end
 from streams.settings import Settings
 from streams.slo import MODEL_AGE_SECONDS
 from streams.topics import MODELS
@@ -52,16 +51,14 @@ def encoder(settings: Settings) -> Iterator[Finding]:
 
 def ranking_model(settings: Settings, clock: Clock = wall_seconds) -> Iterator[Finding]:
     """Look at the announced model, and load it."""
-    from workers.ranking.registry import Announcements, load_announced
+    from workers.announcing import announcements
+    from workers.ranking.registry import load_announced
 
-    partitions = partition_count(settings, MODELS)
-    if partitions == 0:
+    if partition_count(settings, MODELS) == 0:
         yield skipped("Model", f"There is no topic {MODELS}.")
         return
     name = settings.ranking.model_name
-    announced = Announcements(name)
-    read_to_end(settings, MODELS, range(partitions), lambda _, key, value: announced.apply(key, value))
-    champion = announced.champion
+    champion = announcements(settings).champion
     if champion is None:
         yield warning(
             "Model",

@@ -28,7 +28,8 @@ class Laps:
         """Of the last batch that was reported."""
 
     def start(self) -> None:
-        """Begin a batch, or go on after something that no stage is to be charged for."""
+        """Begin a batch; what was charged since the last report was no batch's, as of an answer to a request."""
+        self._seconds.clear()
         self._at = self._clock()
 
     def lap(self, stage: Stage) -> None:

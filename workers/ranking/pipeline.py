@@ -191,7 +191,7 @@ class Pipeline:
         texts = self._generation.catalogue.text_vectors
         return Wishes(
             diversity=diversity,
-            vectors=self._generation.model.unit_texts(texts[rows]) if diversity else None,
+            vectors=self._generation.model.unit_texts(texts[rows]) if diversity and len(rows) else None,
             limits=[
                 Limit(groups.matrix[rows], cap.most)
                 for cap, groups in zip(self._settings.caps, policy.groups, strict=False)

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-import msgspec
 import structlog
 
-from streams.codec import decode_model_alias, decode_model_version, encode_json
+from streams.codec import UNREADABLE, decode_model_alias, decode_model_version, encode_json
 from streams.contracts import ModelAlias, ModelVersion
 from streams.errors import DataError
 from workers.ranking.model.bundle import Bundle
@@ -35,10 +34,15 @@ def announcement(bundle: Bundle, uri: str, name: str) -> list[tuple[bytes, bytes
         created_at=manifest.created_at,
         metrics=manifest.metrics,
     )
-    alias = ModelAlias(name=name, alias=CHAMPION, version=bundle.version)
+    return as_champion(version)
+
+
+def as_champion(version: ModelVersion) -> list[tuple[bytes, bytes]]:
+    """Return the records, key and value, that let a version serve: the version itself, then the alias."""
+    alias = ModelAlias(name=version.name, alias=CHAMPION, version=version.version)
     return [
-        (f"{name}/{bundle.version}".encode(), encode_json(version)),
-        (f"{name}@{CHAMPION}".encode(), encode_json(alias)),
+        (f"{version.name}/{version.version}".encode(), encode_json(version)),
+        (f"{version.name}@{CHAMPION}".encode(), encode_json(alias)),
     ]
 
 
@@ -47,18 +51,23 @@ class Announcements:
 
     Args:
         name: of the model; other models' records are passed over.
+
+    Attributes:
+        versions: by version.
+        times_named: how often a champion was named: one that was refused may be named again.
     """
 
     def __init__(self, name: str) -> None:
         self._version_prefix = f"{name}/"
         self._alias_key = f"{name}@{CHAMPION}"
-        self._versions: dict[str, ModelVersion] = {}
+        self.versions: dict[str, ModelVersion] = {}
+        self.times_named = 0
         self._alias: ModelAlias | None = None
 
     @property
     def champion(self) -> ModelVersion | None:
         """Return the version that serves, or None until both it and the alias were read."""
-        return self._versions.get(self._alias.version) if self._alias else None
+        return self.versions.get(self._alias.version) if self._alias else None
 
     def apply(self, key: bytes, value: bytes | None) -> None:
         """Take in one record; no value withdraws. A record that cannot be read is logged and passed over."""
@@ -66,13 +75,14 @@ class Announcements:
         try:
             if name == self._alias_key:
                 self._alias = decode_model_alias(value) if value is not None else None
+                self.times_named += 1
             elif name.startswith(self._version_prefix):
                 version = name.removeprefix(self._version_prefix)
                 if value is None:
-                    self._versions.pop(version, None)
+                    self.versions.pop(version, None)
                 else:
-                    self._versions[version] = decode_model_version(value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    self.versions[version] = decode_model_version(value)
+        except UNREADABLE as error:
             _log.error("model announcement cannot be read", key=name, error=str(error))
 
 

@@ -45,7 +45,8 @@ class World:
         self._settings = settings
         self.encoder_id = encoder_id
         self._announcements = Announcements(settings.ranking.model_name)
-        self._tried: ModelVersion | None = None
+        self._tried: tuple[ModelVersion, int] | None = None
+        self._serves: ModelVersion | None = None
         self._rows: list[int] = []
         self._changes: list[tuple[str, UserVector | None]] = []
         self._items_topic = WholeTopic(settings, item_vectors(encoder_id), self._item)
@@ -103,9 +104,11 @@ class World:
 
     def _swap(self) -> None:
         champion = self._announcements.champion
-        if champion is None or champion == self._tried:
+        if champion is None or self._tried == (champion, self._announcements.times_named):
             return
-        self._tried = champion
+        self._tried = (champion, self._announcements.times_named)  # one that was refused may be named again
+        if champion == self._serves:
+            return
         try:
             bundle = load_announced(champion, self.encoder_id, self.catalogue.dimension or None)
             ranking = self._settings.ranking
@@ -117,7 +120,7 @@ class World:
             metrics.MODELS_REFUSED.inc()
             _log.error("model refused", version=champion.version, error=str(error))
             return
-        old = self.generation
+        old, self._serves = self.generation, champion
         self.generation = Generation(
             model, self.catalogue, self._settings, self.trends, before=old, turns=self._turns
         )

@@ -46,12 +46,14 @@ class Model:
         cross: how the cross-encoder runs, where the bundle has one; None leaves it out.
 
     Raises:
-        DataError: the bundle's weights do not fit its shape or this version of Headrace; or see `load_cross`.
+        DataError: the bundle's weights do not fit its shape or this version of Headrace, or some are no numbers;
+            or see `load_cross`.
         SettingError: see `load_cross`.
     """
 
     def __init__(self, bundle: Bundle, cross: CrossEncoderServing | None = None) -> None:
         manifest = bundle.manifest
+        check_numbers(bundle)
         try:
             self._towers = TwoTowers.holding(bundle.weights, manifest.tower_shape)
             self.rescorer = Rescorer(bundle.second) if bundle.second is not None else None
@@ -174,6 +176,19 @@ class Model:
         newest = self._towers.user.newest(torch.from_numpy(item_matrix[histories.rows]), signals, gaps, lengths)
         users: Vectors = (newest * (lengths > 0)[:, None]).numpy()
         return users
+
+
+def check_numbers(bundle: Bundle) -> None:
+    """Do nothing if every weight is a finite number: one that is not makes each score none.
+
+    Raises:
+        DataError: some are not.
+    """
+    second = {} if bundle.second is None else bundle.second.weights
+    for weights in (bundle.weights, second, bundle.actions or {}, *bundle.added.values()):
+        for name, tensor in weights.items():
+            if tensor.is_floating_point() and not torch.isfinite(tensor.sum()):  # a mask would take memory
+                raise DataError(f"Weights of the model {bundle.version} ({name}) are no finite numbers.", RETRAIN)
 
 
 def _isolated(bundle: Bundle) -> IsolatedAttention | None:
