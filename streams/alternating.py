@@ -38,18 +38,17 @@ class AlternatingDelivery:
     """Gives each batch to the delivery that did not have the last one.
 
     Args:
-        make: returns the delivery of a transactional id; each is made in a thread of its own: both start at once.
+        make: returns the delivery of a transactional id. Each is made in a thread of its own, while the worker
+            goes on to join its group; whoever needs them first waits.
         identity: the worker's.
 
-    Raises:
-        Transient: the broker does not answer.
-        Fatal: it refuses transactions.
     """
 
     def __init__(self, make: Callable[[str], TransactionalDelivery], identity: str) -> None:
         ids = transactional_ids(identity)
-        with ThreadPoolExecutor(len(ids)) as threads:
-            self._both = tuple(threads.map(make, ids))
+        threads = ThreadPoolExecutor(len(ids))
+        self._made = [threads.submit(make, each) for each in ids]
+        threads.shutdown(wait=False)
         self._turn = 1
         self._absences = [0, 0]
 
@@ -59,8 +58,23 @@ class AlternatingDelivery:
         return self._open.ends
 
     @property
+    def _both(self) -> Sequence[TransactionalDelivery]:
+        """Both.
+
+        Raises:
+            Transient: the broker starts no transaction in time.
+            Fatal: it refuses transactions.
+        """
+        return [made.result() for made in self._made]
+
+    @property
     def _open(self) -> TransactionalDelivery:
         return self._both[self._turn]
+
+    def ready(self) -> None:
+        """Wait until both are made; raises what has kept one from it."""
+        for made in self._made:
+            made.result()
 
     def begin(self) -> None:
         """Open a batch in the other delivery."""

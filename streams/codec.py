@@ -4,7 +4,6 @@ import msgspec
 
 from streams.contracts import (
     ActionBatch,
-    ActivityBatch,
     Answer,
     Erasure,
     Event,
@@ -50,7 +49,6 @@ decode_item_vector = msgspec.msgpack.Decoder(ItemVector).decode
 _decode_user_state = msgspec.msgpack.Decoder(UserState).decode
 decode_user_vector = msgspec.msgpack.Decoder(UserVector).decode
 decode_action_batch = msgspec.msgpack.Decoder(ActionBatch).decode
-decode_activity_batch = msgspec.msgpack.Decoder(ActivityBatch).decode
 decode_training_example = msgspec.msgpack.Decoder(TrainingExample).decode
 decode_ranking_query = msgspec.msgpack.Decoder(RankingQuery).decode
 decode_item_trend = msgspec.msgpack.Decoder(ItemTrend).decode

@@ -41,6 +41,9 @@ class Delivery(Protocol):
     `Fatal` (only an operator does).
     """
 
+    def ready(self) -> None:
+        """Return when a batch can be begun: a start may go on while the worker joins its group."""
+
     def begin(self) -> None:
         """Open a batch."""
 
@@ -81,6 +84,9 @@ class AtLeastOnce:
     def ends(self) -> Ends:
         """Where the records of the last batch end."""
         return self._ends
+
+    def ready(self) -> None:
+        """Do nothing: there is nothing to start."""
 
     def begin(self) -> None:
         """Forget what an earlier batch left."""

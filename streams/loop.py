@@ -100,6 +100,8 @@ class Loop(Generic[M]):
         """Do steps 1 to 8 once and return how many records were read."""
         if self._ownership.restoring:
             self._restore()  # 1
+        if self._ownership.active:
+            self._delivery.ready()
         messages = self._batches.read(self._patience_seconds)  # 2
         active = self._ownership.active
         records = [record_of(message) for message in messages if message.partition() in active]  # 3

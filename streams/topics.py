@@ -9,7 +9,6 @@ REKEYED = "clickstream.rekeyed.v1"
 CATALOGUE = "catalog.items.v1"
 USER_STATE = "user.state.v1"
 USER_ACTIONS = "user.actions.v1"
-ITEM_ACTIVITY = "item.activity.v1"
 USER_VECTORS = "user.vectors.v1"
 RECOMMENDATIONS = "recommendations.v1"
 RANKING_REQUESTS = "ranking.requests.v1"
@@ -96,7 +95,6 @@ def all_topics(encoder_id: str) -> tuple[Topic, ...]:
         Topic(USER_STATE, "compact", None),
         Topic(item_vectors(encoder_id), "compact", None),
         Topic(USER_ACTIONS, "delete", 7 * _DAY),
-        Topic(ITEM_ACTIVITY, "delete", 7 * _DAY),
         Topic(USER_VECTORS, "compact", None),
         Topic(RECOMMENDATIONS, "compact,delete", 7 * _DAY),
         Topic(RANKING_QUERIES, "delete", _DAY),
@@ -106,7 +104,7 @@ def all_topics(encoder_id: str) -> tuple[Topic, ...]:
         Topic(MODELS, "compact", None),
         Topic(RECEIPTS, "delete", 90 * _DAY),
     )
-    followed = {USER_STATE, USER_ACTIONS, ITEM_ACTIVITY, RECOMMENDATIONS, RANKING_QUERIES}
+    followed = {USER_STATE, USER_ACTIONS, RECOMMENDATIONS, RANKING_QUERIES}
     read = (*sources, *(topic for topic in derived if topic.name in followed))
     letters = (Topic(dead_letters(topic.name), "delete", 30 * _DAY, _DEAD_LETTER_MAX_BYTES) for topic in read)
     return (*sources, *derived, *letters)

@@ -32,8 +32,7 @@ def worker_loop(
 
     Raises:
         SettingError: `loop.delivery` asks for what the broker cannot do.
-        BrokerError: no broker answers, or it refuses transactions.
-        Transient: the broker starts no transaction in time.
+        BrokerError: no broker answers.
     """
     embedded = is_embedded(settings)
     group = group_of(name, settings)

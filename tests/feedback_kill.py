@@ -10,19 +10,18 @@ import msgspec
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from streams.clock import wall_seconds
-from streams.codec import decode_activity_batch, decode_item_trend, decode_training_example
+from streams.codec import decode_action_batch, decode_item_trend, decode_training_example
 from streams.contracts import ItemTrend, Output, TrainingExample
-from streams.feedback.trends import decayed, trend_after
+from streams.feedback.trends import activities, decayed, trend_after
 from streams.kafka import consumer, producer
 from streams.reading import read_to_end, records_to_end
 from streams.settings import Settings
-from streams.topics import ITEM_ACTIVITY, ITEM_TRENDS, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
+from streams.topics import ITEM_TRENDS, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
 from tests.feedback_traffic import PARTITIONS, Said, ends, expected, records
-from tests.feedback_traffic import activity as counted
 from tests.feedback_worker import Worker
 
 SECONDS = 120.0
-_SOURCES = (USER_ACTIONS, RECOMMENDATIONS, ITEM_ACTIVITY)
+_SOURCES = (USER_ACTIONS, RECOMMENDATIONS)
 _CHUNK = 200
 
 
@@ -48,7 +47,7 @@ def survive(settings: Settings, said: Sequence[Said], kills: int, worker: Worker
     chunks = [list(said[start : start + _CHUNK]) for start in range(0, len(said), _CHUNK)]
     kill_at = {len(chunks) * (number + 1) // (kills + 1) for number in range(kills)}
     for number, chunk in enumerate(chunks):
-        send(client, [*records(chunk), *counted(chunk)])
+        send(client, list(records(chunk)))
         if number in kill_at:
             # As soon as it commits some of this: it is in the middle of the rest, or just done.
             wait_until(partial(_moved, settings, handled(settings)), worker)
@@ -126,21 +125,21 @@ def differences(want: dict[str, TrainingExample], got: dict[str, TrainingExample
 
 
 def trends_wrong(settings: Settings) -> int:
-    """Return how many items have a trend that is not the pure function of the activity on the topic."""
-    want: dict[bytes, ItemTrend] = {}
-    got: dict[bytes, ItemTrend] = {}
+    """Return how many trends of an item in a partition are not the pure function of the actions on the topic."""
+    want: dict[tuple[int, bytes], ItemTrend] = {}
+    got: dict[tuple[int, bytes], ItemTrend] = {}
 
-    for record in records_to_end(settings, ITEM_ACTIVITY, range(PARTITIONS)):
+    for record in records_to_end(settings, USER_ACTIONS, range(PARTITIONS)):
         try:
-            message = decode_activity_batch(record.value or b"")
+            message = decode_action_batch(record.value or b"")
         except msgspec.DecodeError:
             continue  # bad bytes that a test has sent: they belong into no trend
-        for activity in message.items:
-            key = activity.item_id.encode()
-            want[key] = trend_after(want.get(key), activity, record.offset, int(wall_seconds() * 1000))
+        for activity in activities(message.actions):
+            place = record.partition, activity.item_id.encode()
+            want[place] = trend_after(want.get(place), activity, record.offset, int(wall_seconds() * 1000))
 
-    def keep(_: int, key: bytes, value: bytes | None) -> None:
-        got[key] = decode_item_trend(value or b"")
+    def keep(partition: int, key: bytes, value: bytes | None) -> None:
+        got[partition, key] = decode_item_trend(value or b"")
 
     read_to_end(settings, ITEM_TRENDS, range(PARTITIONS), keep)
     return sum(key not in got or not _same(want[key], got[key]) for key in want) + len(got.keys() - want.keys())

@@ -1,7 +1,6 @@
 """Slates and actions of many users, as the log would hold them, and what the pure join makes of them."""
 
 import random
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -10,9 +9,7 @@ from streams.clock import from_ms, to_ms
 from streams.codec import encode_json, encode_msgpack
 from streams.contracts import (
     ActionBatch,
-    ActivityBatch,
     EventType,
-    ItemActivity,
     Output,
     Reason,
     Recommendation,
@@ -28,7 +25,7 @@ from streams.feedback.join_state import JoinState, kept, new_state, slate_of
 from streams.feedback.step import At
 from streams.partitioner import owner
 from streams.settings.feedback import FeedbackSettings
-from streams.topics import ITEM_ACTIVITY, RECOMMENDATIONS, USER_ACTIONS
+from streams.topics import RECOMMENDATIONS, USER_ACTIONS
 
 PARTITIONS = 4
 START_MS = to_ms(datetime(2026, 1, 5, tzinfo=UTC))
@@ -98,22 +95,6 @@ def records(said: list[Said], together: int = 30) -> Iterator[Output]:
             yield _actions(partition, waiting.pop(partition))
     for partition, actions in waiting.items():
         yield _actions(partition, actions)
-
-
-def activity(said: list[Said], together: int = 30) -> Iterator[Output]:
-    """Return the records of item activity of these actions, as if `together` of them had been one batch."""
-    actions = [message for _, message in said if isinstance(message, UserAction)]
-    for start in range(0, len(actions), together):
-        items: dict[str, ItemActivity] = {}
-        for action in actions[start : start + together]:
-            before = items.get(action.item_id)
-            counts = Counter(before.counts if before else {}) + Counter([action.event_type])
-            newest_ms = max(action.event_time_ms, before.stream_time_ms if before else 0)
-            items[action.item_id] = ItemActivity(action.item_id, dict(counts), newest_ms)
-        for home in range(PARTITIONS):
-            some = tuple(each for name, each in items.items() if owner(name.encode(), PARTITIONS) == home)
-            if some:
-                yield Output(ITEM_ACTIVITY, home, None, encode_msgpack(ActivityBatch(1, some)))
 
 
 def source_of(partition: int, action: UserAction) -> Source:

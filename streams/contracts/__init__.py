@@ -1,7 +1,7 @@
 """The messages on every topic. JSON on public topics, msgpack on internal ones."""
 
 from streams.contracts.events import ITEMLESS, Event, EventType
-from streams.contracts.feedback import ActionBatch, ActivityBatch, ItemActivity, UserAction
+from streams.contracts.feedback import ActionBatch, UserAction
 from streams.contracts.items import Item, ItemVector
 from streams.contracts.learning import ItemTrend, TrainingExample
 from streams.contracts.models import ModelAlias, ModelVersion
@@ -14,7 +14,6 @@ from streams.contracts.users import Interaction, UserState, UserVector
 __all__ = [
     "ITEMLESS",
     "ActionBatch",
-    "ActivityBatch",
     "Answer",
     "Cleared",
     "Erasure",
@@ -23,7 +22,6 @@ __all__ = [
     "Headers",
     "Interaction",
     "Item",
-    "ItemActivity",
     "ItemTrend",
     "ItemVector",
     "ModelAlias",

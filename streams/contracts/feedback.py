@@ -1,7 +1,7 @@
-"""What the state worker tells the feedback app (msgpack): accepted actions of users, counts by item.
+"""What the state worker tells the feedback app (msgpack): the accepted actions of users.
 
-A record holds much of one batch of the state worker: one for each action and each item would cost as much as
-all the folding (ADR 5). It has no key: the partition says whose it is. A record with a key and no value on
+A record holds much of one batch of the state worker: one for each action would cost as much as all the folding
+(ADR 5). It has no key: the partition says whose it is. A record with a key and no value on
 `user.actions.v1` is the end of a user who was erased.
 """
 
@@ -38,23 +38,3 @@ class ActionBatch(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     schema_version: int
     actions: tuple[UserAction, ...]
-
-
-class ItemActivity(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one batch of the state worker held about an item.
-
-    Attributes:
-        counts: accepted events by `EventType` (its position in that enumeration).
-        stream_time_ms: the largest event time among them, milliseconds since the epoch.
-    """
-
-    item_id: str
-    counts: dict[int, int]
-    stream_time_ms: int
-
-
-class ActivityBatch(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """`item.activity.v1`: items whose ids murmur2 puts on this partition, each at most once."""
-
-    schema_version: int
-    items: tuple[ItemActivity, ...]

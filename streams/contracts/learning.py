@@ -47,13 +47,15 @@ class TrainingExample(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ItemTrend(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """`item.trends.v1`, keyed by `item_id`: how much is done with an item lately.
+    """`item.trends.v1`, keyed by `item_id`: how much the users of one partition do with an item lately.
+
+    Partition p of the topic says it of the users of partition p; the whole is the sum over the partitions.
 
     Attributes:
         time_ms: the stream time that the counts are decayed to, milliseconds since the epoch.
         counts: `EventType` (its position in that enumeration) -> one decayed count for each of `TREND_HOURS`; an
             event that is h hours old weighs exp(-h / hours).
-        offset: of the newest `item.activity.v1` record in it.
+        offset: of the newest `user.actions.v1` record in it.
     """
 
     schema_version: int

@@ -20,7 +20,7 @@ TYPES = slice(ROW.size - 1, None, ROW.size)
 """Cuts the codes out of a column of rows."""
 RATING = Struct("<d")
 HASH_BYTES = 6
-"""Of an event id in `recent_column`: beside 64 of them one event in 4·10¹² is taken for a repeat."""
+"""Of an event id's xxh3_64 in `recent_column`: beside 64 of them one event in 4·10¹² is taken for a repeat."""
 TOPICS = (CLICKSTREAM, REKEYED)
 """The topics that events come from; `UserState` names them by their position."""
 

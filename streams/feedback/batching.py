@@ -42,6 +42,9 @@ class Batching:
 
     Args:
         most: records of one batch, at most.
+        gather_seconds: pause after a batch, unless as many wait already: each batch costs the broker a dozen
+            requests, and nobody waits for its results as they do for slates. No record is in hand meanwhile: in a
+            pause before the batch its partition might go to another worker.
         failed: told of an exception that the handler did not expect, or of a record that got lost on the way here;
             nothing is handled afterwards, and nothing more acknowledged.
 
@@ -50,9 +53,10 @@ class Batching:
             record.
     """
 
-    def __init__(self, handler: Handler, most: int, failed: Failed) -> None:
+    def __init__(self, handler: Handler, most: int, gather_seconds: float, failed: Failed) -> None:
         self._handler = handler
         self._most = most
+        self._gather_seconds = gather_seconds
         self._failed = failed
         self._waiting: list[EventT[Any]] = []
         self._arrived: dict[tuple[str, int], int] = {}
@@ -64,7 +68,6 @@ class Batching:
         try:
             async for event in stream.noack().events():
                 self._arrive(event)
-                # While there is more, a larger batch costs less; when there is none, waiting brings nothing.
                 left_bytes = MOST_BYTES - _size(event)
                 for more in taken(stream, self._most - 1) if left_bytes > 0 else ():
                     self._arrive(more)
@@ -72,6 +75,8 @@ class Batching:
                     if left_bytes <= 0:
                         break
                 await self._handle()
+                if self._gather_seconds and stream.channel.queue.qsize() < self._most:
+                    await asyncio.sleep(self._gather_seconds)
         except asyncio.CancelledError:
             raise
         except Exception as error:

@@ -6,17 +6,16 @@ from typing import NamedTuple
 from streams.codec import (
     UNREADABLE,
     decode_action_batch,
-    decode_activity_batch,
     decode_recommendation,
     unreadable,
 )
-from streams.contracts import ActionBatch, ActivityBatch, Recommendation, Record, Rejected
+from streams.contracts import ActionBatch, Recommendation, Record, Rejected
 from streams.contracts.users import TOPICS
 from streams.feedback.join_state import TYPES
 from streams.privacy.receipts import erasure_of
-from streams.topics import ITEM_ACTIVITY, RECOMMENDATIONS, USER_ACTIONS
+from streams.topics import RECOMMENDATIONS, USER_ACTIONS
 
-Message = ActionBatch | Recommendation | ActivityBatch
+Message = ActionBatch | Recommendation
 
 
 class Erased(NamedTuple):
@@ -34,8 +33,6 @@ def decoded(record: Record) -> Message | Erased | Rejected:
     """Return the message of a record of any source topic, or why there is none."""
     if record.value is not None:
         return _message(record, record.value)
-    if record.topic not in (RECOMMENDATIONS, USER_ACTIONS):
-        return Rejected(record, "empty", "the record needs a value")
     if record.key is None:
         return Rejected(record, "keyless", "a null needs the user_id as key")
     return Erased(record.key.decode(errors="replace"), erasure_of(record.headers))
@@ -60,17 +57,12 @@ def _mis_keyed(record: Record, right: str) -> Rejected:
     return Rejected(record, "key_mismatch", f"the key is not {right}")
 
 
-def _wrong(message: ActionBatch | ActivityBatch) -> str | None:
+def _wrong(message: ActionBatch) -> str | None:
     """Return what no schema says."""
-    if isinstance(message, ActionBatch):
-        kinds = {action.event_type for action in message.actions}
-        if not {action.topic for action in message.actions} <= _TOPICS:
-            return "a source is none that is known"
-    else:
-        kinds = {kind for each in message.items for kind in each.counts}
-        if len({each.item_id for each in message.items}) < len(message.items):
-            return "an item stands in it twice"
-    return None if kinds <= _KINDS else "an event type is none that is known"
+    if not {action.topic for action in message.actions} <= _TOPICS:
+        return "a source is none that is known"
+    known = {action.event_type for action in message.actions} <= _KINDS
+    return None if known else "an event type is none that is known"
 
 
 _KINDS = set(range(len(TYPES)))
@@ -78,5 +70,4 @@ _TOPICS = set(range(len(TOPICS)))
 _DECODERS: dict[str, Callable[[bytes], Message]] = {
     USER_ACTIONS: decode_action_batch,
     RECOMMENDATIONS: decode_recommendation,
-    ITEM_ACTIVITY: decode_activity_batch,
 }

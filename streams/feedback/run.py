@@ -11,7 +11,8 @@ from faust.types import TP
 
 from streams.errors import BrokerError, HeadraceError, Transient
 from streams.feedback.app import FeedbackApp, app_id, feedback_app
-from streams.feedback.batching import Batching, Handler
+from streams.feedback.batching import Batching
+from streams.feedback.in_turn import InTurn
 from streams.feedback.joining import Joining
 from streams.feedback.outbox import Outbox
 from streams.feedback.progress import Progress
@@ -20,10 +21,10 @@ from streams.feedback.trending import Trending
 from streams.kafka import is_embedded, metadata, partition_count
 from streams.metrics import OWNED
 from streams.settings import Settings
-from streams.topics import ITEM_ACTIVITY, ITEM_TRENDS, RECEIPTS, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
+from streams.topics import ITEM_TRENDS, RECEIPTS, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
 
-_TOPICS = (USER_ACTIONS, RECOMMENDATIONS, ITEM_ACTIVITY, TRAINING_EXAMPLES, ITEM_TRENDS, RECEIPTS)
-_TABLES = _USERS, _ITEMS = ("users", "items")
+_TOPICS = (USER_ACTIONS, RECOMMENDATIONS, TRAINING_EXAMPLES, ITEM_TRENDS, RECEIPTS)
+_TABLES = _USERS, _TRENDS = ("users", "trends")
 _TURN_SECONDS = 0.1
 _LOOK_SECONDS = 5.0
 _LEAVE_SECONDS = 8.0
@@ -52,7 +53,7 @@ def run_feedback(settings: Settings, stopped: Callable[[], bool], on_ready: Call
 
 
 class _Feedback:
-    """The app with its two agents and what watches them."""
+    """The app with its agent and what watches it."""
 
     def __init__(self, app: FeedbackApp, settings: Settings, on_ready: Callable[[bool], None]) -> None:
         self._app = app
@@ -61,17 +62,16 @@ class _Feedback:
         self._failure: BaseException | None = None
         outbox = Outbox(app)
         users = AwaitedTable(self._table(_USERS, self._recovered), outbox)
-        items = AwaitedTable(self._table(_ITEMS), outbox)
-        self._handlers: tuple[Handler, ...] = (
+        trends = AwaitedTable(self._table(_TRENDS), outbox)
+        self._handler = InTurn(
             Joining(users, outbox, settings.feedback, self._committed),
-            Trending(items, outbox, settings.feedback),
+            Trending(trends, outbox, settings.feedback),
         )
-        newest: dict[tuple[str, int], tuple[int, int]] = {}
-        for handler in self._handlers:
-            batching = Batching(handler, settings.feedback.batch_records, self._failed)
-            batching.newest = newest
-            self._agent(batching, handler.sources)
-        self._progress = Progress(app, newest, settings.feedback.stall_seconds)
+        batching = Batching(
+            self._handler, settings.feedback.batch_records, settings.feedback.gather_seconds, self._failed
+        )
+        self._agent(batching, self._handler.sources)
+        self._progress = Progress(app, batching.newest, settings.feedback.stall_seconds)
 
     async def run(self, stopped: Callable[[], bool]) -> None:
         """Start, turn until `stopped()` or a failure, leave."""
@@ -116,8 +116,7 @@ class _Feedback:
 
     async def _recovered(self) -> None:
         owned = {(tp.topic, tp.partition) for tp in self._app.consumer.assignment()}
-        for handler in self._handlers:
-            handler.recovered(frozenset(number for topic, number in owned if topic in handler.sources))
+        self._handler.recovered(frozenset(number for topic, number in owned if topic in self._handler.sources))
         sources = frozenset(place for place in owned if place[0] in _TOPICS)
         self._progress.recovered(sources)
         OWNED.set(len({number for _, number in sources}))

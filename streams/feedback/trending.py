@@ -1,24 +1,33 @@
-"""Item activity in, `item.trends.v1` out: the newest trend of every item that a batch holds."""
+"""User actions in, `item.trends.v1` out: the newest trend of every item that a batch names.
+
+Trends are counted where the actions lie, by the partition of the users: no topic carries actions to a partition of
+their item. Decayed counts are sums, so the reader adds up what the partitions say (ADR 6).
+"""
 
 from collections.abc import Sequence
 
 from streams.codec import decode_item_trend, encode_msgpack
-from streams.contracts import ActivityBatch, ItemActivity, ItemTrend, Output, Record, Rejected
-from streams.dead_letters import dead_letter
+from streams.contracts import ActionBatch, ItemTrend, Output, Record
 from streams.feedback import metrics
 from streams.feedback.decoding import decoded
 from streams.feedback.outbox import Outbox
 from streams.feedback.stream_time import StreamTime
 from streams.feedback.tables import AwaitedTable
-from streams.feedback.trends import trend_after
+from streams.feedback.trends import Activity, activities, trend_after
 from streams.settings.feedback import FeedbackSettings
-from streams.topics import ITEM_ACTIVITY, ITEM_TRENDS
+from streams.topics import ITEM_TRENDS, USER_ACTIONS
+
+_Place = tuple[int, str]
+"""A partition and an item."""
 
 
 class Trending:
-    """Handles batches of `item.activity.v1`, in the order that `Joining` describes."""
+    """Handles batches of `user.actions.v1`, in the order that `Joining` describes.
 
-    sources = (ITEM_ACTIVITY,)
+    What holds no actions it passes over: `Joining` sees to bad records and to erasures, and counts name no user.
+    """
+
+    sources = (USER_ACTIONS,)
 
     def __init__(self, table: AwaitedTable, outbox: Outbox, settings: FeedbackSettings) -> None:
         self._table = table
@@ -29,38 +38,48 @@ class Trending:
     def recovered(self, partitions: frozenset[int]) -> None:
         """Take the table as Faust has recovered it; `partitions` are all that are owned now."""
         self._times = {number: time for number, time in self._times.items() if number in partitions}
+        self._table.forget([key for key, _ in self._table.items() if partition_of(key) not in partitions])
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Make what these records cause permanent; raises as `Joining.handle` does."""
-        changed: dict[bytes, tuple[int, ItemTrend]] = {}
-        letters: list[Output] = []
+        changed: dict[_Place, ItemTrend] = {}
         with metrics.HANDLE_SECONDS.time():
             for record in records:
                 message = decoded(record)
-                if isinstance(message, Rejected):
-                    metrics.REJECTED.labels(record.topic, message.reason).inc()
-                    letters.append(dead_letter(message))
-                elif isinstance(message, ActivityBatch):
-                    for activity in message.items:
+                if isinstance(message, ActionBatch):
+                    for activity in activities(message.actions):
                         self._count(record, activity, changed)
-            values = {key: (number, encode_msgpack(trend)) for key, (number, trend) in changed.items()}
-            trends = (Output(ITEM_TRENDS, number, key, value) for key, (number, value) in values.items())
-            await self._outbox.deliver([*letters, *trends])
-            await self._table.write(values)
+            values = {place: encode_msgpack(trend) for place, trend in changed.items()}
+            await self._outbox.deliver(
+                Output(ITEM_TRENDS, number, item_id.encode(), value) for (number, item_id), value in values.items()
+            )
+            await self._table.write(
+                {table_key(number, item_id): (number, value) for (number, item_id), value in values.items()}
+            )
 
-    def _count(self, record: Record, activity: ItemActivity, changed: dict[bytes, tuple[int, ItemTrend]]) -> None:
-        key = activity.item_id.encode()
-        before = changed[key][1] if key in changed else self._stored(key)
+    def _count(self, record: Record, activity: Activity, changed: dict[_Place, ItemTrend]) -> None:
+        place = record.partition, activity.item_id
+        before = changed.get(place) or self._stored(place)
         after = trend_after(before, activity, record.offset, self._now_ms(record, activity))
         if after is before:
             metrics.DUPLICATES.inc()
         else:
-            changed[key] = (record.partition, after)
+            changed[place] = after
 
-    def _stored(self, key: bytes) -> ItemTrend | None:
-        value = self._table.get(key)
+    def _stored(self, place: _Place) -> ItemTrend | None:
+        value = self._table.get(table_key(*place))
         return None if value is None else decode_item_trend(value)
 
-    def _now_ms(self, record: Record, activity: ItemActivity) -> int:
+    def _now_ms(self, record: Record, activity: Activity) -> int:
         time = self._times.setdefault(record.partition, StreamTime(self.sources, self._jump_ms))
-        return time.advance(record.topic, activity.stream_time_ms, record.timestamp_ms)
+        return time.advance(record.topic, activity.newest_ms, record.timestamp_ms)
+
+
+def table_key(partition: int, item_id: str) -> bytes:
+    """Return what the table calls the trend of an item among the users of a partition."""
+    return f"{partition} {item_id}".encode()
+
+
+def partition_of(key: bytes) -> int:
+    """Return the partition of a key of the table."""
+    return int(key.partition(b" ")[0])

@@ -10,7 +10,6 @@ from streams.contracts.privacy import Cleared, Receipt, Retained
 from streams.topics import (
     CLICKSTREAM,
     ERASURES,
-    ITEM_ACTIVITY,
     RANKING_ANSWERS,
     RANKING_QUERIES,
     RANKING_REQUESTS,
@@ -40,7 +39,6 @@ _RETAINED = {
     RANKING_QUERIES: "requests with the vectors of their words",
     RANKING_ANSWERS: "answers to requests",
     USER_ACTIONS: "actions for the feedback app, which forgets them",
-    ITEM_ACTIVITY: "counts by item; they name no user",
     TRAINING_EXAMPLES: "examples to train from",
     dead_letters(CLICKSTREAM): _BAD,
     dead_letters(REKEYED): _BAD,

@@ -22,6 +22,8 @@ class FeedbackSettings(Section):
     """Without impressions, position p is looked at with probability (1/p)^eta."""
     batch_records: int = Field(default=500, ge=1)
     """Most records whose results are written at once."""
+    gather_seconds: float = Field(default=0.25, ge=0, le=10)
+    """Pause after a batch, in which records gather for the next, unless `batch_records` wait already."""
     stall_seconds: float = Field(default=60.0, gt=0)
     """The process ends when a partition that has records was not read for so long, so that it starts afresh."""
     model_versions: int = Field(default=4, ge=1, le=20)

@@ -61,4 +61,4 @@ class StateSettings(Section):
     rocksdb: StoreSettings = StoreSettings()
     """Of the store on the local disk."""
     feedback: bool = True
-    """Publish `user.actions.v1` and `item.activity.v1`, which the feedback app reads."""
+    """Publish `user.actions.v1`, which the feedback app reads."""

@@ -42,11 +42,11 @@ class Batch:
         feedback: takes the accepted events that name an item, or None.
 
     Attributes:
-        users: by id, in the order in which the batch met them.
+        users: by the bytes of their id, in the order in which the batch met them.
     """
 
     def __init__(self, store: PartitionStore, rules: Rules, feedback: Feedback | None) -> None:
-        self.users: dict[str, Work] = {}
+        self.users: dict[bytes | None, Work] = {}
         self._store = store
         self._rules = rules
         self._feedback = feedback
@@ -58,12 +58,12 @@ class Batch:
         value = self._store.get(partition, key)
         if value is None:
             return None
-        work = self.users[user_id] = Work(user_id, key, partition, value, [])
+        work = self.users[key] = Work(user_id, key, partition, value, [])
         return work
 
     def unknown(self, user_id: str, key: bytes, partition: int) -> Work:
         """Return a user of whom nothing is known, from now on part of the batch."""
-        work = self.users[user_id] = Work(user_id, key, partition, None, [])
+        work = self.users[key] = Work(user_id, key, partition, None, [])
         return work
 
     def erase(self, work: Work, erasure: Erasure, now: datetime) -> None:

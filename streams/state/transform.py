@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 from streams import metrics
 from streams.clock import Clock, from_ms, wall_seconds
-from streams.contracts import Erasure, Output, Record, Rejected
+from streams.contracts import Erasure, Event, Output, Record, Rejected
 from streams.partitioner import owner
 from streams.privacy.pseudonyms import pseudonymise
 from streams.settings import Settings
-from streams.state.batch import Batch
+from streams.state.batch import Batch, Work
 from streams.state.feedback import Feedback
 from streams.state.intake import Intake, Message
 from streams.state.ownership import passed_on
@@ -49,11 +49,24 @@ class StateTransform:
 
     def handle(self, batch: Sequence[Message]) -> Iterable[Output]:
         """Fold the batch; return the new state of every user that changed, and what belongs elsewhere."""
-        feedback = Feedback(self._partitions) if self._settings.state.feedback else None
+        feedback = Feedback() if self._settings.state.feedback else None
         users = Batch(self._store, self._rules, feedback)
-        strays = [self._sorted_in(users, message) for message in batch]
-        elsewhere = [stray for stray in strays if stray is not None]
-        outputs = [*elsewhere, *users.outputs()]
+        outputs: list[Output] = []
+        met = users.users.get if self._rename is None else _nobody
+        for message in batch:
+            record, what, _ = message
+            work = met(record.key)
+            # Most records are one more event of somebody whom the batch has met, in the right place.
+            if (
+                work is not None
+                and work.user_id == what.user_id
+                and work.partition == record.partition
+                and type(what) is Event
+            ):
+                work.arrivals.append((record, what, message[2]))
+            elif (stray := self._sorted_in(users, message)) is not None:
+                outputs.append(stray)
+        outputs += users.outputs()
         metrics.STATES.set(len(self._store))
         return outputs
 
@@ -65,7 +78,7 @@ class StateTransform:
         if pseudonym is not None:
             user_id = pseudonym
         key = user_id.encode()
-        work = users.users.get(user_id) or users.known(user_id, key, partition)
+        work = users.users.get(key) or users.known(user_id, key, partition)
         # Whoever has a state here belongs here; murmur2 is asked about the others only.
         home = work.partition if work is not None else owner(key, self._partitions)
         if home != partition or (record.key != key and pseudonym is None):
@@ -107,3 +120,8 @@ class StateTransform:
     def close(self) -> None:
         """Let go of the store."""
         self._store.close()
+
+
+def _nobody(key: bytes | None) -> Work | None:
+    """Return None: a key on the clickstream is not what its user is called here."""
+    return None

@@ -19,7 +19,7 @@ from streams.provision import create_topics
 from streams.settings import Settings, load_settings
 from tests.bench.report import Figure, save
 from tests.feedback_kill import send, survive, wait_until
-from tests.feedback_traffic import Said, activity, records, traffic
+from tests.feedback_traffic import Said, records, traffic
 from tests.feedback_worker import Worker
 from tests.integration.conftest import BOOTSTRAP, JARS, SKIPPED
 from tests.integration.kafka_node import KafkaNode
@@ -33,7 +33,7 @@ class Size(NamedTuple):
     """How much is sent.
 
     Attributes:
-        measured: actions of the throughput run, each with its slate and its count: three messages; `warm` come
+        measured: actions of the throughput run, each with its slate: two messages; `warm` come
             before.
         killed: actions that go through while the worker is killed `kills` times.
     """
@@ -85,12 +85,12 @@ def _messages_per_cpu_second(settings: Settings, size: Size, directory: Path) ->
             send(client, outputs)
             left += len(outputs)
         wait_until(lambda: _handled(worker) >= left, worker)
-        return 3 * size.measured / (worker.cpu_seconds - before_seconds)
+        return 2 * size.measured / (worker.cpu_seconds - before_seconds)
 
 
 def _outputs(said: list[Said]) -> list[Output]:
-    """Return the records of this traffic, its actions and counts together as the state worker has them."""
-    return [*records(said, len(said)), *activity(said, len(said))]
+    """Return the records of this traffic, its actions together as the state worker has them."""
+    return list(records(said, len(said)))
 
 
 def _handled(worker: Worker) -> float:

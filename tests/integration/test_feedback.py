@@ -13,13 +13,13 @@ from streams.kafka import producer
 from streams.provision import create_topics
 from streams.reading import read_to_end
 from streams.settings import Settings, load_settings
-from streams.topics import ITEM_ACTIVITY, RECOMMENDATIONS, USER_ACTIONS, dead_letters
+from streams.topics import RECOMMENDATIONS, USER_ACTIONS, dead_letters
 from tests.feedback_kill import differences, examples, send, trends_wrong, wait_until
-from tests.feedback_traffic import PARTITIONS, Said, activity, ends, expected, records, traffic
+from tests.feedback_traffic import PARTITIONS, Said, ends, expected, records, traffic
 from tests.feedback_worker import Worker
 
 pytestmark = pytest.mark.timeout(300)
-SOURCES = (USER_ACTIONS, RECOMMENDATIONS, ITEM_ACTIVITY)
+SOURCES = (USER_ACTIONS, RECOMMENDATIONS)
 BAD = (b"", b"{", b"\xff\xfe\x00", b"[1, 2]")
 
 
@@ -67,14 +67,14 @@ def test_examples_trends_and_metrics_are_those_of_the_pure_join_and_bad_bytes_ar
 ) -> None:
     said = traffic(600)
     bad = [Output(topic, 1, b"bad", value) for topic in SOURCES for value in BAD]
-    sent = [*records(said), *activity(said), *bad, *records(said[-40:]), *records(ends(said))]
+    sent = [*records(said), *bad, *records(said[-40:]), *records(ends(said))]
     publish(settings, sent)
     want = expected(said)
     wait_until(lambda: len(examples(settings)) >= len(want), worker)
     assert differences(want, examples(settings)) == (0, 0)
-    counts = sum(output.topic == ITEM_ACTIVITY for output in sent)
+    counts = sum(output.topic == USER_ACTIONS for output in sent)
     wait_until(
-        lambda: worker.metrics()[f'headrace_feedback_messages_total{{topic="{ITEM_ACTIVITY}"}}'] >= counts, worker
+        lambda: worker.metrics()[f'headrace_feedback_messages_total{{topic="{USER_ACTIONS}"}}'] >= counts, worker
     )
     assert trends_wrong(settings) == 0
     for topic in SOURCES:

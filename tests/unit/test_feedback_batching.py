@@ -86,7 +86,7 @@ class Keeper:
 
 async def _run(keeper: Keeper, events: list[Event], most: int, until: Any) -> tuple[Batching, list[BaseException]]:
     errors: list[BaseException] = []
-    stream, batching = Stream(events), Batching(keeper, most, errors.append)
+    stream, batching = Stream(events), Batching(keeper, most, 0.0, errors.append)
     agent = asyncio.ensure_future(batching.agent(stream))
     async with asyncio.timeout(30):
         while not until(errors):
@@ -105,6 +105,28 @@ def test_what_the_stream_holds_is_handled_together_in_order_then_acknowledged() 
     assert [len(batch) for batch in keeper.batches] == [10, 10, 5]
     assert [offset for batch in keeper.batches for offset in batch] == list(range(25))
     assert batching.newest[TOPIC, 0] == (24, 24)
+
+
+@pytest.mark.parametrize(("waiting", "pauses"), [(3, True), (10, False)])
+def test_after_a_batch_records_gather_unless_enough_wait(waiting: int, pauses: bool) -> None:
+    async def run() -> list[list[int]]:
+        first, rest = [Event(0)], [Event(number) for number in range(1, 1 + waiting)]
+        errors: list[BaseException] = []
+        stream, keeper = Stream(first), Keeper()
+        agent = asyncio.ensure_future(Batching(keeper, 10, 3_600, errors.append).agent(stream))
+        await asyncio.sleep(0)
+        for event in rest:
+            stream.queue.put_nowait(event)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        agent.cancel()
+        await asyncio.gather(agent, return_exceptions=True)
+        assert not errors
+        assert [event.acked for event in rest] == [not pauses] * waiting
+        return keeper.batches
+
+    gathered = list(range(1, 1 + waiting))
+    assert asyncio.run(run()) == ([[0]] if pauses else [[0], gathered])
 
 
 def test_large_records_make_a_small_batch() -> None:
@@ -163,7 +185,7 @@ def test_a_batch_that_was_cancelled_half_way_lets_no_later_one_pass() -> None:
     async def run() -> tuple[list[BaseException], list[Event], Keeper]:
         errors: list[BaseException] = []
         events, keeper = [Event(number) for number in range(4)], Endless()
-        batching = Batching(keeper, 2, errors.append)
+        batching = Batching(keeper, 2, 0.0, errors.append)
         first = asyncio.ensure_future(batching.agent(Stream(events[:2])))
         async with asyncio.timeout(30):
             while not keeper.batches:

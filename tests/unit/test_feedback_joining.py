@@ -14,8 +14,6 @@ from prometheus_client import REGISTRY
 from streams.codec import decode_training_example, encode_json, encode_msgpack
 from streams.contracts import (
     ActionBatch,
-    ActivityBatch,
-    ItemActivity,
     Output,
     Recommendation,
     Record,
@@ -27,7 +25,7 @@ from streams.errors import Transient
 from streams.feedback.decoding import Erased, decoded
 from streams.feedback.joining import Joining
 from streams.feedback.tables import AwaitedTable, Change
-from streams.topics import ITEM_ACTIVITY, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS, dead_letters
+from streams.topics import RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS, dead_letters
 from tests.feedback_traffic import SETTINGS, Said, ends, expected, records, traffic
 
 LATER_MS = 10**13
@@ -219,12 +217,6 @@ assert isinstance(ACTION, UserAction)
         (record(RECOMMENDATIONS, b"u", b"{"), "malformed"),
         (record(RECOMMENDATIONS, b"u", b"\xff"), "malformed"),
         (record(RECOMMENDATIONS, b"u", b"{}"), "invalid"),
-        (record(ITEM_ACTIVITY, b"i", encode_msgpack([1])), "invalid"),
-        (record(ITEM_ACTIVITY, b"i", None), "empty"),
-        (
-            record(ITEM_ACTIVITY, None, encode_msgpack(ActivityBatch(1, 2 * (ItemActivity("i", {1: 1}, 0),)))),
-            "invalid",
-        ),
     ],
 )
 def test_what_cannot_be_used_is_a_value_that_keeps_the_record(given_record: Record, reason: str) -> None:
@@ -233,16 +225,16 @@ def test_what_cannot_be_used_is_a_value_that_keeps_the_record(given_record: Reco
     assert (found.record, found.reason) == (given_record, reason)
 
 
-@given(st.sampled_from([USER_ACTIONS, RECOMMENDATIONS, ITEM_ACTIVITY]), st.binary(max_size=30))
+@given(st.sampled_from([USER_ACTIONS, RECOMMENDATIONS]), st.binary(max_size=30))
 def test_no_bytes_raise(topic: str, value: bytes) -> None:
     assert isinstance(decoded(record(topic, b"k", value)), Rejected), (
         "none of these names the key, or may have one"
     )
 
 
-@given(st.sampled_from([USER_ACTIONS, ITEM_ACTIVITY]), st.binary(max_size=30))
-def test_no_bytes_without_a_key_raise(topic: str, value: bytes) -> None:
-    assert isinstance(decoded(record(topic, None, value)), Rejected | ActionBatch | ActivityBatch)
+@given(st.binary(max_size=30))
+def test_no_bytes_without_a_key_raise(value: bytes) -> None:
+    assert isinstance(decoded(record(USER_ACTIONS, None, value)), Rejected | ActionBatch)
 
 
 @pytest.mark.parametrize("wrong", [{"event_type": 99}, {"event_type": -1}, {"topic": 2}, {"topic": -1}])

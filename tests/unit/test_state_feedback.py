@@ -3,14 +3,12 @@
 from datetime import UTC, datetime
 
 from streams.clock import to_ms
-from streams.codec import decode_action_batch, decode_activity_batch
-from streams.contracts import Event, EventType, Record
-from streams.partitioner import owner
+from streams.codec import decode_action_batch
+from streams.contracts import Event, EventType, Record, UserAction
 from streams.state.feedback import RECORD_BYTES, Feedback
 from streams.state.fold import Arrival
-from streams.topics import CLICKSTREAM, ITEM_ACTIVITY, USER_ACTIONS
+from streams.topics import CLICKSTREAM, REKEYED, USER_ACTIONS
 
-PARTITIONS = 4
 WHEN = datetime(2024, 5, 1, tzinfo=UTC)
 
 
@@ -22,32 +20,36 @@ def arrival(offset: int, item_id: str, second: int = 0) -> Arrival:
     return Record(CLICKSTREAM, 1, offset, 7, b"u", None), event, to_ms(moment)
 
 
-def test_records_have_bounds_and_hold_every_act_and_every_item_once() -> None:
-    feedback = Feedback(PARTITIONS)
+def test_records_have_bounds_and_hold_every_act() -> None:
+    feedback = Feedback()
     longest = [f"{number:04}" + "\N{EURO SIGN}" * 508 for number in range(700)]
     feedback.add([arrival(number, item) for number, item in enumerate(longest)], "u", 1)
     outputs = feedback.outputs()
+    assert {out.topic for out in outputs} == {USER_ACTIONS}
     assert all(len(out.value or b"") <= RECORD_BYTES and out.key is None for out in outputs)
-    told = [decode_action_batch(out.value or b"").actions for out in outputs if out.topic == USER_ACTIONS]
+    told = [decode_action_batch(out.value or b"").actions for out in outputs]
     assert [(act.offset, act.item_id) for actions in told for act in actions] == list(enumerate(longest))
-    counted = [
-        (out.partition, each.item_id, each.counts)
-        for out in outputs
-        if out.topic == ITEM_ACTIVITY
-        for each in decode_activity_batch(out.value or b"").items
-    ]
-    click = {EventType.CLICK.code: 1}
-    assert sorted(counted) == sorted((owner(item.encode(), PARTITIONS), item, click) for item in longest)
 
 
 def test_a_batch_is_a_record_for_each_partition_that_it_touches() -> None:
-    feedback = Feedback(PARTITIONS)
+    feedback = Feedback()
     for user in range(20):
         feedback.add([arrival(user, f"i{user % 10}", second=30 - user)], f"u{user}", user % 2)
     outputs = feedback.outputs()
-    assert sorted(out.partition for out in outputs if out.topic == USER_ACTIONS) == [0, 1]
-    activities = [out for out in outputs if out.topic == ITEM_ACTIVITY]
-    assert len(activities) == len({owner(b"i%d" % item, PARTITIONS) for item in range(10)})
-    found = {each.item_id: each for out in activities for each in decode_activity_batch(out.value or b"").items}
-    assert found["i3"].counts == {EventType.CLICK.code: 2}
-    assert found["i3"].stream_time_ms == to_ms(WHEN.replace(second=27)), "the newer of the two"
+    assert sorted(out.partition for out in outputs) == [0, 1]
+    for out in outputs:
+        told = decode_action_batch(out.value or b"").actions
+        assert [act.user_id for act in told] == [f"u{user}" for user in range(20) if user % 2 == out.partition]
+
+
+def test_an_act_is_told_as_its_contract_says_it() -> None:
+    feedback = Feedback()
+    moment = WHEN.replace(second=5)
+    event = Event(
+        event_id="e", event_type=EventType.RATING, user_id="u", item_id="i", event_time=moment, value=4,
+        recommendation_id="r",
+    )  # fmt: skip
+    feedback.add([(Record(REKEYED, 2, 9, 7, b"u", None), event, to_ms(moment))], "pseudonym", 2)
+    (out,) = feedback.outputs()
+    (told,) = decode_action_batch(out.value or b"").actions
+    assert told == UserAction("pseudonym", EventType.RATING.code, "i", to_ms(moment), 4.0, "r", 1, 9, 7)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.codec import decode_action_batch, decode_activity_batch, decode_receipt, decode_user_state
+from streams.codec import decode_action_batch, decode_receipt, decode_user_state
 from streams.contracts import EventType, Output, Record, Rejected
 from streams.dead_letters import dead_letter
 from streams.errors import DataError
@@ -18,7 +18,6 @@ from streams.state.transform import StateTransform
 from streams.topics import (
     CLICKSTREAM,
     ERASURES,
-    ITEM_ACTIVITY,
     RECEIPTS,
     REKEYED,
     USER_ACTIONS,
@@ -94,14 +93,16 @@ def test_the_next_batch_names_only_its_own_causes(transform: StateTransform) -> 
         msgspec.structs.replace(record(0), key=b"someone else"),
     ],
 )
-@pytest.mark.parametrize("known", [False, True], ids=["new user", "known user"])
+@pytest.mark.parametrize("user", ["new", "known", "met in the batch"])
 def test_a_stray_record_is_passed_on_untouched_to_its_owner(
-    transform: StateTransform, stray: Record, known: bool
+    transform: StateTransform, stray: Record, user: str
 ) -> None:
-    if known:
-        run(transform, msgspec.structs.replace(record(0), value=record(90).value))
+    first = msgspec.structs.replace(record(0), value=record(90).value)
+    if user == "known":
+        run(transform, first)
     stray = msgspec.structs.replace(stray, headers=(("trace", b"\x00"),), offset=7)
-    (output,) = run(transform, stray)
+    output, *states = run(transform, *([first] if user == "met in the batch" else []), stray)
+    assert [decode_user_state(state.value or b"").caused_by for state in states] in ([], [("e90",)])
     assert (output.topic, output.partition, output.key) == (REKEYED, HOME, b"u1")
     assert (output.value, output.timestamp_ms) == (stray.value, stray.timestamp_ms)
     assert output.headers[0] == ("trace", b"\x00")
@@ -109,6 +110,16 @@ def test_a_stray_record_is_passed_on_untouched_to_its_owner(
     passed_on = msgspec.structs.replace(record(9, topic=REKEYED), value=output.value)
     (state,) = run(transform, passed_on)
     assert state.topic == USER_STATE
+
+
+def test_under_the_key_of_a_user_of_the_batch_another_ones_event_stays_the_other_ones(
+    transform: StateTransform,
+) -> None:
+    outputs = run(transform, record(0), record(1, user_id="u2"), record(2))
+    passed_on = [out for out in outputs if out.topic == REKEYED]
+    assert [(out.partition, out.key) for out in passed_on] == [(owner(b"u2", PARTITIONS), b"u2")]
+    (state,) = [decode_user_state(out.value or b"") for out in outputs if out.topic == USER_STATE]
+    assert (state.user_id, state.caused_by) == ("u1", ("e0", "e2"))
 
 
 def test_what_was_passed_on_to_the_wrong_place_is_rejected_and_not_passed_on_again(
@@ -222,7 +233,7 @@ def test_an_erasure_that_came_elsewhere_goes_to_the_owner_once(transform: StateT
     )
 
 
-def test_accepted_acts_on_items_are_told_once_and_counted_by_item() -> None:
+def test_accepted_acts_on_items_are_told_once() -> None:
     transform = made(Settings())
     batch = [
         record(0, item_id="a", recommendation_id="r"),
@@ -241,14 +252,6 @@ def test_accepted_acts_on_items_are_told_once_and_counted_by_item() -> None:
         ("u1", 2, "b", 4.0, None),
     ]
     assert told[1].event_type == EventType.IMPRESSION.code
-    counts = [out for out in outputs if out.topic == ITEM_ACTIVITY]
-    items = {
-        each.item_id: (out.partition, each)
-        for out in counts
-        for each in decode_activity_batch(out.value or b"").items
-    }
-    assert {name: place for name, (place, _) in items.items()} == {"a": owner(b"a", 4), "b": owner(b"b", 4)}
-    assert items["a"][1].counts == {EventType.VIEW.code: 1, EventType.IMPRESSION.code: 1}
     assert [out.topic for out in run(transform, *batch)] == []
 
 
@@ -265,7 +268,7 @@ def test_with_a_key_the_users_own_id_leaves_the_clickstream_in_no_form() -> None
     assert output.timestamp_ms == first.timestamp_ms
     passed_on = Record(REKEYED, output.partition, 0, CREATED_MS, output.key, output.value, output.headers)
     outputs = run(transform, passed_on)
-    assert {out.topic for out in outputs} == {USER_STATE, USER_ACTIONS, ITEM_ACTIVITY}
+    assert {out.topic for out in outputs} == {USER_STATE, USER_ACTIONS}
     for out in (output, *outputs):
         assert b"u1" not in (out.value or b"") + (out.key or b"")
         assert b"cookie" not in (out.value or b"")

@@ -90,7 +90,7 @@ def test_a_full_queue_is_waited_for_and_no_record_goes_twice() -> None:
 
 @pytest.mark.parametrize(
     ("step", "error"),
-    [("init", RETRIABLE), ("begin", RETRIABLE), ("send_offsets", BUSY), ("commit", RETRIABLE), ("commit", BUSY)],
+    [("begin", RETRIABLE), ("send_offsets", BUSY), ("commit", RETRIABLE), ("commit", BUSY)],
 )
 def test_a_retriable_error_is_answered_by_the_same_call(step: str, error: KafkaError) -> None:
     makes = Makes(**{step: [error, error]})
@@ -98,6 +98,14 @@ def test_a_retriable_error_is_answered_by_the_same_call(step: str, error: KafkaE
     assert makes.made[0].calls.count(step) == 3
     assert len(makes.made) == 1
     assert makes.made[0].visible
+
+
+def test_a_start_that_has_to_wait_is_made_by_a_second_producer_however_long_it_takes() -> None:
+    makes = Makes(init=[RETRIABLE])
+    makes.next_fails = {"init": [RETRIABLE, RETRIABLE]}
+    deliver(delivery(makes), *states(1))
+    assert [made.calls.count("init") for made in makes.made] == [1, 3]
+    assert makes.made[1].visible
 
 
 @pytest.mark.parametrize("step", ["produce", "send_offsets", "commit"])

@@ -14,6 +14,8 @@ _SILENT = {EventType.IMPRESSION, EventType.SEARCH, EventType.DISLIKE} | RETRACTI
 _COUNTED = frozenset(code for code, kind in enumerate(EventType) if kind not in _SILENT)
 _HOUR, _DAY, _WEEK = range(len(TREND_HOURS))
 _FIRST_CAPACITY = 1_024
+_END = -1
+"""Ends a chain of slots."""
 _RANK_SECONDS = 1.0
 _HOUR_MS = 3_600_000
 _WEEK_DAYS = 7
@@ -22,7 +24,9 @@ _WEEK_DAYS = 7
 class Trends:
     """Decayed counts of every item that has any, by the stream time of the newest of them.
 
-    Empty, and asked for nothing, when no feedback worker runs.
+    Each partition of the topic says what its users did with an item. That stands in slots of arrays, those of one
+    item in a chain, and is added up when it is asked for. Empty, and asked for nothing, when no feedback worker
+    runs.
 
     Args:
         clock: seconds that only grow; the ranking is made anew at most once a second.
@@ -30,26 +34,26 @@ class Trends:
 
     def __init__(self, clock: Clock = monotonic_seconds) -> None:
         self._clock = clock
-        self._slots: dict[str, int] = {}
+        self._first_slots: dict[str, int] = {}
         self._ids: list[str] = []
+        self._slots = 0
         self._counts: Counts = np.zeros((_FIRST_CAPACITY, len(TREND_HOURS)))
         self._times_ms = np.zeros(_FIRST_CAPACITY, np.int64)
+        self._partitions = np.zeros(_FIRST_CAPACITY, np.int32)
+        self._next_slots = np.zeros(_FIRST_CAPACITY, np.int32)
         self._rising: tuple[float, tuple[int, int], Rows] | None = None
         self._applied = 0
         self._newest_ms = 0
         self._slot_of_row: Rows = np.zeros(0, np.int64)
-        self._mapped_slots = 0
+        self._mapped_items = 0
 
     def __len__(self) -> int:
         """Return the items that are held."""
         return len(self._ids)
 
-    def put(self, item_id: str, trend: ItemTrend | None) -> None:
-        """Set the trend of an item; None says that nothing is known of it any more."""
-        slot = self._slots.setdefault(item_id, len(self._ids))
-        if slot == len(self._ids):
-            self._ids.append(item_id)
-            self._grow()
+    def put(self, partition: int, item_id: str, trend: ItemTrend | None) -> None:
+        """Set the trend of an item among the users of a partition; None: nothing is known of it any more."""
+        slot = self._slot(partition, item_id)
         self._applied += 1
         self._counts[slot] = 0.0
         if trend is not None:
@@ -70,12 +74,12 @@ class Trends:
             made_at, made_of, rows = self._rising
             if made_of == known or now - made_at < _RANK_SECONDS:
                 return rows
-        counts = self._decayed(np.arange(len(self._ids)))
+        counts = self._decayed(np.fromiter(self._first_slots.values(), np.int64))
         week = counts[:, _WEEK] / _WEEK_DAYS
         risen = (counts[:, _DAY] + counts[:, _HOUR] - week) / np.sqrt(week + 1)
-        slots = np.flatnonzero(risen > 0)
-        slots = slots[np.argsort(-risen[slots], kind="stable")]
-        rows = catalogue.rows(self._ids[slot] for slot in slots.tolist())
+        items = np.flatnonzero(risen > 0)
+        items = items[np.argsort(-risen[items], kind="stable")]
+        rows = catalogue.rows(self._ids[item] for item in items.tolist())
         self._rising = (now, known, rows)
         return rows
 
@@ -90,28 +94,44 @@ class Trends:
         return found
 
     def _slots_of(self, catalogue: Catalogue) -> Rows:
-        """Return the slot of every row of the one catalogue, -1 where there is none; looks up what is new."""
-        rows, slots = len(self._slot_of_row), self._mapped_slots
+        """Return the first slot of every row of the one catalogue, or -1; looks up what is new."""
+        rows = len(self._slot_of_row)
         if rows < len(catalogue):
             ids = (catalogue.item_id(row) for row in range(rows, len(catalogue)))
-            more = np.fromiter((self._slots.get(item_id, -1) for item_id in ids), np.int64)
+            more = np.fromiter((self._first_slots.get(item_id, -1) for item_id in ids), np.int64)
             self._slot_of_row = np.concatenate([self._slot_of_row, more])
-        for slot in range(slots, len(self._ids)):
-            if (row := catalogue.row(self._ids[slot])) is not None:
-                self._slot_of_row[row] = slot
-        self._mapped_slots = len(self._ids)
+        for item_id in self._ids[self._mapped_items :]:
+            if (row := catalogue.row(item_id)) is not None:
+                self._slot_of_row[row] = self._first_slots[item_id]
+        self._mapped_items = len(self._ids)
         return self._slot_of_row
 
-    def _decayed(self, slots: Rows) -> Counts:
-        """Return the counts of these slots as they are now, float64 (len(slots), windows)."""
-        if not len(slots):
-            return np.zeros((0, len(TREND_HOURS)))
-        age_hours = (self._newest_ms - self._times_ms[slots]) / _HOUR_MS
-        weights: Counts = np.exp(-age_hours[:, None] / np.asarray(TREND_HOURS))
-        return self._counts[slots] * weights
+    def _decayed(self, firsts: Rows) -> Counts:
+        """Return the counts now of the items with these first slots, float64 (len(firsts), windows)."""
+        found: Counts = np.zeros((len(firsts), len(TREND_HOURS)))
+        items, slots = np.arange(len(firsts)), firsts
+        while len(items):
+            age_hours = (self._newest_ms - self._times_ms[slots]) / _HOUR_MS
+            found[items] += self._counts[slots] * np.exp(-age_hours[:, None] / np.asarray(TREND_HOURS))
+            after = self._next_slots[slots]
+            items, slots = items[after != _END], after[after != _END]
+        return found
 
-    def _grow(self) -> None:
-        capacity = len(self._times_ms)
-        if len(self._ids) > capacity:
-            self._counts = np.concatenate([self._counts, np.zeros((capacity, len(TREND_HOURS)))])
-            self._times_ms = np.concatenate([self._times_ms, np.zeros(capacity, np.int64)])
+    def _slot(self, partition: int, item_id: str) -> int:
+        """Return where a partition's counts of an item stand, from now on."""
+        slot = self._first_slots.setdefault(item_id, self._slots)
+        if slot == self._slots:
+            self._ids.append(item_id)
+        while slot != self._slots:
+            if self._partitions[slot] == partition:
+                return slot
+            if self._next_slots[slot] == _END:
+                self._next_slots[slot] = self._slots
+            slot = int(self._next_slots[slot])
+        self._slots += 1
+        for name in ("_counts", "_times_ms", "_partitions", "_next_slots"):
+            column = getattr(self, name)
+            if slot == len(column):
+                setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
+        self._partitions[slot], self._next_slots[slot] = partition, _END
+        return slot

@@ -146,7 +146,8 @@ class World:
         self._changes.append((key.decode(errors="replace"), None if value is None else decode_user_vector(value)))
 
     def _trend(self, partition: int, key: bytes, value: bytes | None) -> None:
-        self.trends.put(key.decode(errors="replace"), None if value is None else decode_item_trend(value))
+        trend = None if value is None else decode_item_trend(value)
+        self.trends.put(partition, key.decode(errors="replace"), trend)
 
     def _model(self, partition: int, key: bytes, value: bytes | None) -> None:
         self._announcements.apply(key, value)

@@ -1,0 +1,142 @@
+"""The trends of the items: by partition of the users, killed wherever it writes, and beside the join."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.codec import decode_item_trend, encode_msgpack
+from streams.contracts import ActionBatch, EventType, Output, Record, UserAction
+from streams.errors import Transient
+from streams.feedback.in_turn import InTurn
+from streams.feedback.tables import Change
+from streams.feedback.trending import Trending, partition_of, table_key
+from streams.settings.feedback import FeedbackSettings
+from streams.topics import ITEM_TRENDS, RECOMMENDATIONS, USER_ACTIONS
+
+CLICK = EventType.CLICK.code
+NOW_MS = 10**12
+
+
+class Table:
+    """A changelog that dies once, before or after what it was told took effect."""
+
+    def __init__(self, dies: bool = False, works: bool = True) -> None:
+        self.held: dict[bytes, bytes] = {}
+        self._dies, self._works = dies, works
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.held.get(key)
+
+    def items(self) -> Iterable[tuple[bytes, bytes]]:
+        return tuple(self.held.items())
+
+    def forget(self, keys: Iterable[bytes]) -> None:
+        for key in keys:
+            del self.held[key]
+
+    async def write(self, changes: Mapping[bytes, Change]) -> None:
+        dies, self._dies = self._dies, False
+        if self._works or not dies:
+            self.held.update({key: value for key, (_, value) in changes.items() if value is not None})
+        if dies:
+            raise Transient("the power went")
+
+
+class Outbox:
+    def __init__(self) -> None:
+        self.delivered: list[Output] = []
+
+    async def deliver(self, outputs: Iterable[Output]) -> None:
+        self.delivered += outputs
+
+
+def trending(table: Table, outbox: Outbox) -> Trending:
+    return Trending(cast(Any, table), cast(Any, outbox), FeedbackSettings())
+
+
+def record(partition: int, offset: int, *items: str) -> Record:
+    actions = tuple(UserAction("u", CLICK, item, NOW_MS, None, None, 0, offset, NOW_MS) for item in items)
+    return Record(USER_ACTIONS, partition, offset, NOW_MS, None, encode_msgpack(ActionBatch(1, actions)))
+
+
+def counted(outbox: Outbox) -> dict[tuple[int, str], float]:
+    """Return the newest clicks of each trend on the topic, by partition and item."""
+    trends = [(out.partition, decode_item_trend(out.value or b"")) for out in outbox.delivered]
+    assert all(out.topic == ITEM_TRENDS for out in outbox.delivered)
+    return {(partition, trend.item_id): trend.counts[CLICK][0] for partition, trend in trends}
+
+
+def test_an_item_has_a_trend_for_each_partition_whose_users_act_on_it() -> None:
+    outbox = Outbox()
+    batch = [record(0, 5, "a", "b", "a"), record(3, 2, "a"), record(0, 6, "a")]
+    asyncio.run(trending(Table(), outbox).handle(batch))
+    assert counted(outbox) == {(0, "a"): 3.0, (0, "b"): 1.0, (3, "a"): 1.0}
+    assert len(outbox.delivered) == 3, "the newest of each, once"
+
+
+def test_erasures_and_what_cannot_be_read_are_left_to_the_join() -> None:
+    outbox, table = Outbox(), Table()
+    erased = Record(USER_ACTIONS, 0, 0, NOW_MS, b"u", None)
+    bad = Record(USER_ACTIONS, 0, 1, NOW_MS, None, b"\xc1")
+    asyncio.run(trending(table, outbox).handle([erased, bad]))
+    assert not outbox.delivered
+    assert not table.held
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("ab"), min_size=1, max_size=3), min_size=1, max_size=6),
+    st.booleans(),
+    st.integers(0, 5),
+)
+def test_a_batch_that_is_repeated_after_a_death_counts_once(
+    records: list[list[str]], works: bool, first_again: int
+) -> None:
+    outbox, table = Outbox(), Table(dies=True, works=works)
+    log = [record(1, offset, *items) for offset, items in enumerate(records)]
+    with pytest.raises(Transient):
+        asyncio.run(trending(table, outbox).handle(log))
+    again = trending(table, outbox)
+    asyncio.run(again.handle(log))
+    asyncio.run(again.handle(log[first_again:]))
+    want = {item: float(sum(items.count(item) for items in records)) for items in records for item in items}
+    assert counted(outbox) == {(1, item): count for item, count in want.items()}
+
+
+def test_what_another_worker_owns_now_is_forgotten() -> None:
+    table, outbox = Table(), Outbox()
+    handler = trending(table, outbox)
+    asyncio.run(handler.handle([record(0, 0, "a b"), record(11, 0, "a b")]))
+    handler.recovered(frozenset({11}))
+    assert list(table.held) == [table_key(11, "a b")]
+
+
+@given(st.integers(0, 10_000), st.text())
+def test_keys_of_the_table_tell_partitions_and_items_apart(partition: int, item: str) -> None:
+    assert partition_of(table_key(partition, item)) == partition
+    assert table_key(partition, item).endswith(item.encode())
+
+
+class Handler:
+    def __init__(self, name: str, sources: tuple[str, ...], seen: list[Any]) -> None:
+        self.name, self.sources, self._seen = name, sources, seen
+
+    def recovered(self, partitions: frozenset[int]) -> None:
+        self._seen.append((self.name, partitions))
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        self._seen.append((self.name, [each.offset for each in records]))
+
+
+def test_handlers_get_their_own_records_one_after_the_other() -> None:
+    seen: list[Any] = []
+    both = InTurn(Handler("join", (USER_ACTIONS, RECOMMENDATIONS), seen), Handler("trends", (USER_ACTIONS,), seen))
+    slate = Record(RECOMMENDATIONS, 0, 7, NOW_MS, b"u", None)
+    asyncio.run(both.handle([record(0, 1, "a"), slate]))
+    both.recovered(frozenset({2}))
+    assert both.sources == (USER_ACTIONS, RECOMMENDATIONS)
+    partitions = frozenset({2})
+    assert seen == [("join", [1, 7]), ("trends", [1]), ("join", partitions), ("trends", partitions)]
