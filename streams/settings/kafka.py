@@ -38,7 +38,8 @@ class TopicSettings(Section):
     """How `headrace topics create` makes topics."""
 
     partitions: int = Field(default=4, ge=1)
-    """Partitions of every user-keyed and item-keyed topic; they must be equal (checked at start)."""
+    """Partitions of every user-keyed and item-keyed topic; they must be equal (checked at start). Choose once:
+    users stay where this number put them, and `headrace doctor` finds those whose events go elsewhere since."""
     replication_factor: int = Field(default=1, ge=1)
     """Replicas of every partition; 3 in production."""
 
