@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 import numpy as np
+import structlog
 import torch
 
 from encoder.identity import encoder_id
@@ -21,6 +22,9 @@ from workers.ranking.model.serving import check_numbers
 from workers.ranking.model.training import ItemTexts, check_training, cross_texts, train
 from workers.ranking.registry import announcement
 from workers.tracking import tracked
+from workers.unread import unread_items
+
+_log = structlog.get_logger()
 
 
 def train_and_announce(
@@ -40,6 +44,8 @@ def train_and_announce(
     torch.set_num_threads(settings.training.threads)
     encoder = encoder_id(settings.encoder)
     name = settings.ranking.model_name
+    if unread := unread_items(settings):
+        _log.warning("the model will not know items that the embedding worker has not read", records=unread)
     items = item_texts(settings, encoder)
     with tracked(settings.training, name) as tracker:
 

@@ -98,6 +98,7 @@ def test_a_model_that_was_refused_is_tried_again_when_it_is_named_again(world: W
 def test_training_that_gives_no_numbers_announces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     bad = without_a_number(worlds.bundle(0), "towers")
     monkeypatch.setattr(train, "require_topic", lambda *_: None)
+    monkeypatch.setattr(train, "unread_items", lambda *_: 0)
     monkeypatch.setattr(train, "item_texts", lambda *_: ItemTexts((), torch.zeros(0, 16).numpy()))
     monkeypatch.setattr(train, "train", lambda *_, **__: bad)
     monkeypatch.setattr(Bundle, "save", lambda *_: pytest.fail("it was saved"))

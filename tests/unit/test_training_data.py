@@ -9,21 +9,24 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
+from confluent_kafka import TopicPartition
 from pyarrow import parquet
 
 from streams.codec import encode_json
 from streams.contracts import Event
 from streams.embedded import EmbeddedBroker
 from streams.errors import BrokerError, DataError
-from streams.kafka import producer
+from streams.kafka import consumer, producer
 from streams.settings import Settings, load_settings
 from streams.settings.state import RatingScale
-from streams.topics import CLICKSTREAM, MODELS
+from streams.topics import CATALOGUE, CLICKSTREAM, MODELS
+from streams.worker import group_of
 from workers import publisher, train
 from workers.datasets import sample
 from workers.datasets.parquet import ROWS_AT_ONCE, is_parquet, read_parquet
 from workers.ranking.model.sequences import read_events
 from workers.training_data import training_events
+from workers.unread import unread_items
 
 
 def rows(events: Sequence[Event]) -> list[dict[str, Any]]:
@@ -109,6 +112,21 @@ def test_the_clickstream_teaches_the_same_and_what_is_no_event_is_left_out() -> 
     assert {event.event_id for event in found} == {event.event_id for event in events}
     assert len(found) == len(events)
     assert sorted(found, key=events.index) == list(events)
+
+
+def test_items_that_the_embedding_worker_has_not_read_are_counted() -> None:
+    with EmbeddedBroker() as broker:
+        settings = load_settings(kafka={"bootstrap_servers": broker.bootstrap_servers})
+        client = producer(settings)
+        for number in range(10):
+            client.produce(CATALOGUE, key=str(number), value=b"{}", partition=number % 4)
+        assert client.flush(30) == 0
+        assert unread_items(settings, patience_seconds=0) == 10
+        reader = consumer(settings, group_of("embedding", settings))
+        for partition, offset in ((0, 3), (1, 3), (2, 2), (3, 1)):
+            reader.commit(offsets=[TopicPartition(CATALOGUE, partition, offset)], asynchronous=False)
+        reader.close()
+        assert unread_items(settings, patience_seconds=0) == 1
 
 
 def test_nothing_is_read_where_the_model_could_not_be_announced(monkeypatch: pytest.MonkeyPatch) -> None:
