@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from encoder import metrics
 from encoder.contract import Encoder, Vectors
+from streams.errors import DataError
 
 _Kind = Literal["document", "query"]
 _Row = npt.NDArray[np.float32]
@@ -21,6 +22,9 @@ class DeduplicatingEncoder:
     On a stream in which 31 % of the texts were distinct, this and token budgets took one core from 51 texts a
     second to 739. Memory is `capacity` times (4 bytes a number + the text). May be called from any number
     of threads if `inner` may; two that miss the same text at once both encode it.
+
+    Raises, from both calls:
+        DataError: a vector holds what is no number. In a topic it would end every worker that reads it.
     """
 
     def __init__(self, inner: Encoder, capacity: int) -> None:
@@ -65,6 +69,7 @@ class DeduplicatingEncoder:
         if missing:
             # Rows are copied: a view would keep the whole matrix of its call alive.
             fresh = {text: row.copy() for text, row in zip(missing, encode(missing), strict=True)}
+            self._check(fresh)
             self._remember(kind, fresh)
             found |= fresh
         metrics.CACHE_MISSES.inc(len(missing))
@@ -73,6 +78,14 @@ class DeduplicatingEncoder:
         for position, text in enumerate(texts):
             vectors[position] = found[text]
         return vectors
+
+    def _check(self, rows: dict[str, _Row]) -> None:
+        for text, row in rows.items():
+            if not np.isfinite(row).all():
+                raise DataError(
+                    f"The encoder {self._inner.id} makes a vector without numbers of {text[:80]!r}.",
+                    "mend the encoder, or set encoder.dtype to float32; until then take out what holds this text.",
+                )
 
     def _recall(self, kind: _Kind, texts: dict[str, None]) -> dict[str, _Row]:
         found = {}

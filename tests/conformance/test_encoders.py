@@ -15,7 +15,7 @@ from encoder.contract import Encoder, Vectors
 from encoder.deduplicating import DeduplicatingEncoder
 from encoder.identity import encoder_id
 from encoder.loading import load_encoder
-from streams.errors import SettingError
+from streams.errors import DataError, SettingError
 from streams.settings.encoder import EncoderSettings
 
 EMOJI = "Größe 42 👟🔥"
@@ -197,6 +197,22 @@ def test_without_capacity_only_repeats_within_a_call_are_saved() -> None:
     assert inner.asked == [["a"], ["a"]]
     with pytest.raises(ValueError, match="-1"):
         DeduplicatingEncoder(inner, capacity=-1)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_vector_that_is_no_vector_goes_no_further(bad: float) -> None:
+    class Broken(Counting):
+        def encode_documents(self, texts: Sequence[str]) -> Vectors:
+            vectors = super().encode_documents(texts)
+            vectors[[text == "bad" for text in texts]] = bad
+            return vectors
+
+    cached = DeduplicatingEncoder(Broken(), capacity=10)
+    cached.encode_documents(["good"])
+    with pytest.raises(DataError, match="'bad'"):
+        cached.encode_documents(["good", "bad"])
+    with pytest.raises(DataError, match="'bad'"):
+        cached.encode_documents(["bad"])
 
 
 def test_texts_tokens_and_time_are_reported() -> None:
