@@ -21,10 +21,16 @@ def model_source(model: str, setting: str) -> tuple[str, bool]:
         setting: that names it.
 
     Raises:
-        SettingError: it is the bundled one, and the package is not installed.
+        SettingError: it is the bundled one, and the package is not installed; or it is the path of no folder.
     """
     if model != BUNDLED:
-        return model, Path(model).is_dir()
+        there = Path(model).is_dir()
+        if not there and model.startswith((".", "/", "~")):
+            raise SettingError(
+                f"Setting {setting} is {model!r}, and there is no such folder.",
+                "name one that is there, as it is written without `~`.",
+            )
+        return model, there
     package = find_spec(_BUNDLED_PACKAGE)
     if package is None or package.origin is None:
         raise bundled_missing(setting)

@@ -132,7 +132,7 @@ def test_the_bundled_model_loads_without_a_network_and_without_a_word(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("broken", ["/no/such/model", "."])
+@pytest.mark.parametrize("broken", ["no such name!", "."])
 def test_a_model_that_cannot_be_loaded_is_a_setting_error_that_says_what_to_do(
     broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +141,12 @@ def test_a_model_that_cannot_be_loaded_is_a_setting_error_that_says_what_to_do(
         load_encoder(EncoderSettings(model=broken, device="cpu"))
     assert caught.value.__cause__ is None
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/no/such/model", "./model", "~/model"])
+def test_a_folder_that_is_not_there_is_told_as_one(path: str) -> None:
+    with pytest.raises(SettingError, match=r"encoder\.model is .*there is no such folder"):
+        load_encoder(EncoderSettings(model=path))
 
 
 def test_a_dimension_beyond_the_model_is_a_setting_error() -> None:
