@@ -42,6 +42,7 @@ _RETAINED = {
     TRAINING_EXAMPLES: "examples to train from",
     dead_letters(CLICKSTREAM): _BAD,
     dead_letters(REKEYED): _BAD,
+    dead_letters(ERASURES): _BAD,
     dead_letters(RANKING_REQUESTS): _BAD,
     dead_letters(RANKING_QUERIES): _BAD,
     dead_letters(USER_STATE): _BAD,
@@ -80,4 +81,5 @@ def receipt_record(partition: int, message: Receipt) -> Output:
 
 def erasure_of(headers: Headers) -> str | None:
     """Return the id of the erasure that a null follows from, or None where it follows from none."""
-    return next((value.decode() for name, value in headers if name == ERASURE_HEADER and value), None)
+    found = (value.decode(errors="replace") for name, value in headers if name == ERASURE_HEADER and value)
+    return next(found, None)
