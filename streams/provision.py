@@ -1,10 +1,13 @@
 """Makes the topics, and checks that they fit together."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from streams.clock import monotonic_seconds, sleep_seconds
@@ -91,6 +94,20 @@ def describe_topics(settings: Settings, encoder_id: str) -> list[Found]:
         Found(topic.name, len(found[topic.name].partitions) if topic.name in found else 0, topic.cleanup)
         for topic in all_topics(encoder_id)
     ]
+
+
+def topic_configs(settings: Settings, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return topic -> its settings as the broker has them.
+
+    Raises:
+        KafkaException: one is not there, or the broker does not tell.
+    """
+    client = admin(settings)  # held: librdkafka ends the calls of a client that is gone
+    asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    return {
+        resource.name: {name: entry.value for name, entry in answer.result(_SECONDS).items()}
+        for resource, answer in client.describe_configs(asked, request_timeout=_SECONDS).items()
+    }
 
 
 def co_partitions(settings: Settings) -> int:

@@ -20,6 +20,7 @@ from streams.topics import (
     USER_ACTIONS,
     USER_STATE,
     USER_VECTORS,
+    Topic,
     dead_letters,
     topic_named,
 )
@@ -72,6 +73,11 @@ def receipt(worker: str, erasure_id: str, user_id: str, what: Sequence[str], at:
         cleared=tuple(Cleared(name, at) for name in what),
         retained=(*kept, *_UNBOUNDED) if worker == "state" else (),
     )
+
+
+def retained_topics() -> list[Topic]:
+    """Return the topics of which a receipt of the state worker says by when they have lost a user."""
+    return [topic_named(name) for name in _RETAINED]
 
 
 def receipt_record(partition: int, message: Receipt) -> Output:

@@ -1,6 +1,6 @@
 """The doctor on a real Kafka: what is missing, what differs, what is announced and cannot be loaded."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
@@ -13,9 +13,10 @@ from streams.codec import encode_json
 from streams.contracts import ModelAlias, ModelVersion
 from streams.kafka import admin, metadata, producer
 from streams.partitioner import owner
+from streams.privacy.retention import kept_longer
 from streams.provision import create_topics
 from streams.settings import Settings, load_settings
-from streams.topics import MODELS, REKEYED, USER_STATE
+from streams.topics import CLICKSTREAM, MODELS, RECEIPTS, REKEYED, USER_STATE
 from workers.doctor import broker, models
 from workers.doctor.findings import Finding, Status, examined
 from workers.doctor.placement import placement
@@ -71,6 +72,16 @@ def test_partition_counts_that_differ_are_a_problem_and_other_than_set_a_warning
     found = {finding.check: finding for finding in unwell(settings)}
     assert found["Partitions"].status is Status.PROBLEM
     assert f"{REKEYED} 3" in found["Partitions"].said
+
+
+def test_a_topic_that_keeps_longer_than_a_receipt_says_is_told_of(settings: Settings) -> None:
+    create_topics(settings, encoder_id(settings.encoder))
+    assert kept_longer(settings) == []
+    week = 7 * 24 * 3_600_000
+    for topic, retention_ms in ((CLICKSTREAM, 2 * week), (REKEYED, week // 2), (RECEIPTS, -1)):
+        _alter(settings, topic, "retention.ms", str(retention_ms))
+    found = {each.topic: (each.said.days, each.kept) for each in kept_longer(settings)}
+    assert found == {CLICKSTREAM: (7, timedelta(days=14)), RECEIPTS: (90, None)}
 
 
 @pytest.mark.parametrize("share", [1, 2])

@@ -1,5 +1,6 @@
 """`headrace erase USER`: forget a user, and show the receipts."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ from streams.contracts import Receipt
 from workers.cli.options import BootstrapServers, Json, broker_settings, identifiers
 
 _WORKERS = ("state", "ranking")
+_DAY = timedelta(days=1)
 
 
 def erase(
@@ -30,6 +32,7 @@ def erase(
 
     from streams.codec import encode_json
     from streams.privacy.requests import await_receipts, request_erasure
+    from streams.privacy.retention import kept_longer
     from streams.topics import RECEIPTS
 
     awaited = tuple(receipts_of or _WORKERS)
@@ -41,6 +44,13 @@ def erase(
             typer.echo(encode_json(receipt))
         else:
             _show(receipt)
+    for each in kept_longer(settings):
+        kept = "for ever" if each.kept is None else f"{each.kept / _DAY:g} days"
+        typer.echo(
+            f"{each.topic} keeps records {kept} on this broker, and the receipt counts with "
+            f"{each.said / _DAY:g} days: what it holds of the user is gone that much later.",
+            err=True,
+        )
     if missing := set(awaited) - {receipt.worker for receipt in receipts}:
         typer.echo(
             f"No receipt of {', '.join(sorted(missing))} after {wait:g} s. The request stays in the log; "

@@ -3,18 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._metadata import ClusterMetadata, TopicMetadata
-from confluent_kafka.admin._resource import ResourceType
 
 from encoder.identity import encoder_id
-from streams.kafka import admin, embedded_cluster
-from streams.provision import CO_PARTITIONED
+from streams.kafka import embedded_cluster
+from streams.provision import CO_PARTITIONED, topic_configs
 from streams.settings import Settings
 from streams.topics import Topic, all_topics
 from workers.doctor.findings import Finding, counted, ok, problem, warning
 
-_SECONDS: Final = 15.0
 _LOSES_DATA: Final = "cleanup.policy"
 """The one setting that makes a topic lose what another part of Headrace relies on."""
 
@@ -67,7 +64,7 @@ def topics(settings: Settings, cluster: ClusterMetadata) -> Iterator[Finding]:
     yield from _leaders(found)
     yield from _partitions(settings, found)
     there = [topic for topic in expected if topic.name in found]
-    differing = list(_configs(there, _described(settings, list(found)))) if found else []
+    differing = list(_configs(there, topic_configs(settings, list(found)))) if found else []
     yield from differing
     if found and not missing and not differing:
         yield ok("Topics", f"All {len(expected)} topics are there, as they should be.")
@@ -119,16 +116,6 @@ def _partitions(settings: Settings, found: Mapping[str, TopicMetadata]) -> Itera
             )
         else:
             yield ok("Partitions", f"{count} of every topic whose partitions belong together.")
-
-
-def _described(settings: Settings, names: list[str]) -> dict[str, dict[str, str]]:
-    """Return topic -> its settings as the broker has them."""
-    client = admin(settings)  # held: librdkafka ends the calls of a client that is gone
-    asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    return {
-        resource.name: {name: entry.value for name, entry in answer.result(_SECONDS).items()}
-        for resource, answer in client.describe_configs(asked, request_timeout=_SECONDS).items()
-    }
 
 
 def _configs(expected: list[Topic], found: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
