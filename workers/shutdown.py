@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from types import FrameType
 from typing import BinaryIO
 
 from streams.clock import sleep_seconds
+from streams.errors import SettingError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 ORPHAN_SECONDS = 10.0
@@ -58,6 +60,20 @@ def stop_on_signals() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def standard_input() -> BinaryIO:
+    """Return standard input.
+
+    Raises:
+        SettingError: it is closed, and its end says nothing of an owner.
+    """
+    if sys.stdin is None:
+        raise SettingError(
+            "--stop-at-eof waits for the end of standard input, which is closed.",
+            "leave the option out, or keep a pipe open.",
+        )
+    return sys.stdin.buffer
 
 
 def stop_at_end_of(stream: BinaryIO, stop: Stop, orphan_seconds: float = ORPHAN_SECONDS) -> None:

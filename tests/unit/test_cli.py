@@ -105,6 +105,14 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
     assert ("/no/such/folder" if path != "/" else "cannot be written") in capsys.readouterr().err
 
 
+def test_an_owner_without_a_pipe_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert ended(monkeypatch, "broker", "--stop-at-eof") == 2
+    assert "standard input" in capsys.readouterr().err
+
+
 def test_a_file_of_somebody_elses_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

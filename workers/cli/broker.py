@@ -1,11 +1,9 @@
 """`headrace broker`: the embedded broker, in the foreground."""
 
-import sys
-
 import typer
 
 from workers.cli.options import StopAtEof
-from workers.shutdown import stop_at_end_of, stop_on_signals
+from workers.shutdown import standard_input, stop_at_end_of, stop_on_signals
 
 
 def broker(stop_at_eof: StopAtEof = False) -> None:
@@ -14,7 +12,7 @@ def broker(stop_at_eof: StopAtEof = False) -> None:
 
     with stop_on_signals() as stop, EmbeddedBroker() as running:
         if stop_at_eof:
-            stop_at_end_of(sys.stdin.buffer, stop)
+            stop_at_end_of(standard_input(), stop)
         typer.echo(running.bootstrap_servers)
         typer.echo(
             f"This is no Kafka: {PARTITIONS} partitions a topic, all in memory and gone with this process; "

@@ -1,6 +1,5 @@
 """`headrace worker NAME`: one worker, until SIGTERM or Ctrl-C."""
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from streams.errors import Fatal, HeadraceError
 from workers.cli.options import BootstrapServers, StopAtEof, broker_settings
-from workers.shutdown import stop_at_end_of, stop_on_signals
+from workers.shutdown import standard_input, stop_at_end_of, stop_on_signals
 
 
 class Name(StrEnum):
@@ -40,7 +39,7 @@ def worker(
     watch_process(health)
     with stop_on_signals() as stop, serve(settings.http, health) as server:
         if stop_at_eof:
-            stop_at_end_of(sys.stdin.buffer, stop)
+            stop_at_end_of(standard_input(), stop)
         log.info("started", host=settings.http.host, port=server.port)
         # After the server: torch takes seconds to import, and /livez should answer meanwhile.
         from workers.processes import run_worker
