@@ -194,5 +194,15 @@ def test_bundle_that_is_not_the_announced_one_is_refused(directory: Path) -> Non
 
     with pytest.raises(DataError, match="not the one announced"):
         announced(make_bundle(day=2), directory.as_uri())
-    with pytest.raises(DataError, match="no file:// address"):
-        announced(make_bundle(), "s3://bucket/bundle")
+    for uri in (
+        "s3://bucket/bundle",
+        "file://elsewhere/bundle",
+        "file://[bad/bundle",
+        "file:///a%00b",
+        "file:",
+        "",
+    ):
+        with pytest.raises(DataError, match="no file:// address"):
+            announced(make_bundle(), uri)
+    with pytest.raises(DataError, match="cannot be read"):
+        announced(make_bundle(), f"file:///{'x' * 5_000}")

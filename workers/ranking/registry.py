@@ -42,13 +42,12 @@ def load_announced(version: ModelVersion, encoder_id: str, text_dimension: int |
         DataError: the address is no `file://` one, or the bundle there is damaged, does not fit the
             encoder, or is not the announced one.
     """
-    address = urlsplit(version.uri)
-    if address.scheme != "file" or address.netloc not in ("", "localhost"):
+    directory = _directory_of(version.uri)
+    if directory is None:
         raise DataError(
             f"The model {version.name}/{version.version} is announced at {version.uri}, no file:// address.",
             "announce a directory that every ranking worker can read, as file:///path.",
         )
-    directory = Path(unquote(address.path))
     bundle = Bundle.load(directory, encoder_id=encoder_id, text_dimension=text_dimension)
     if bundle.manifest.sha256 != version.sha256:
         raise DataError(
@@ -56,3 +55,15 @@ def load_announced(version: ModelVersion, encoder_id: str, text_dimension: int |
             "announce the bundle again, or put the announced one back.",
         )
     return bundle
+
+
+def _directory_of(uri: str) -> Path | None:
+    """Return the directory that a `file://` address names, None for any other."""
+    try:
+        address = urlsplit(uri)
+    except ValueError:  # a host in brackets that is none
+        return None
+    path = unquote(address.path)
+    if address.scheme != "file" or address.netloc not in ("", "localhost") or not path or "\0" in path:
+        return None
+    return Path(path)
