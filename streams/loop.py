@@ -138,7 +138,7 @@ class Loop(Generic[M]):
             decoded: list[Any] = [decode(record) for record in records]  # 4
         rejected = [item for item in decoded if type(item) is Rejected]
         if records:
-            self._rejections.note(len(records), len(rejected))
+            self._rejections.note(len(records), len(rejected), rejected[-1] if rejected else None)
         accepted: list[M] = [item for item in decoded if type(item) is not Rejected] if rejected else decoded
         with metrics.STAGE_SECONDS.labels("handle").time():
             outputs = [*self._transform.tick()]  # 5

@@ -60,7 +60,8 @@ class LoopSettings(Section):
     max_rejected_share: float = Field(default=0.5, ge=0, le=1)
     """A worker stops when a larger share of its last records cannot be used; 1 lets all of them pass."""
     rejected_window_records: int = Field(default=1_000, ge=1)
-    """How many records `max_rejected_share` looks at."""
+    """How many records `max_rejected_share` looks at; a hundred are enough where nothing but bad ones came since
+    the start."""
     poll_seconds: float = Field(default=0.1, gt=0, le=5)
     """Longest wait for the first record of a batch."""
     delivery_timeout_seconds: float = Field(default=30.0, ge=0.1, le=86_400)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from streams.batches import Batches, BatchSize
 from streams.clock import Clock
+from streams.contracts import Record, Rejected
 from streams.errors import BrokerError, Fatal, Transient
 from streams.rejections import RejectedShare
 from streams.settings.kafka import LoopSettings
@@ -125,9 +126,27 @@ def test_a_consumer_that_was_fenced_names_the_twin() -> None:
 
 def test_mostly_bad_records_stop_the_worker() -> None:
     share = RejectedShare(0.5, 1_000)
-    share.note(900, 900)  # too few to judge
+    share.note(900, 899)  # too few to judge
+    newest = Rejected(Record("clicks", 3, 17, 0, None, b"{"), "malformed", "truncated")
+    with pytest.raises(Fatal, match=r"cannot be used, such as clicks/3/17 \(malformed: truncated\)"):
+        share.note(200, 50, newest)
+
+
+@pytest.mark.parametrize("window", [10, 1_000])
+def test_nothing_but_bad_records_since_the_start_stop_the_worker_soon(window: int) -> None:
+    share = RejectedShare(0.5, window)
+    for _ in range(min(99, window - 1)):
+        share.note(1, 1)
     with pytest.raises(Fatal, match="cannot be used"):
-        share.note(200, 50)
+        share.note(1, 1)
+
+
+def test_one_good_record_among_the_first_is_given_the_whole_window() -> None:
+    share = RejectedShare(0.5, 1_000)
+    share.note(1, 0)
+    share.note(998, 998)
+    with pytest.raises(Fatal, match="cannot be used"):
+        share.note(1, 0)
 
 
 def test_bad_records_among_enough_good_ones_go_by() -> None:
