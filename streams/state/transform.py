@@ -1,10 +1,12 @@
 """The state worker's transform: clicks and erasures in, `user.state.v1` out, one record a user and batch."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from streams import metrics
 from streams.clock import Clock, from_ms, wall_seconds
 from streams.contracts import Erasure, Event, Output, Record, Rejected
+from streams.errors import BrokerError
 from streams.partitioner import owner
 from streams.privacy.pseudonyms import pseudonymise
 from streams.settings import Settings
@@ -16,6 +18,9 @@ from streams.state.rules import Rules
 from streams.store import MemoryStore, PartitionStore, ends_of
 from streams.topics import CLICKSTREAM, ERASURES, REKEYED, USER_STATE
 from streams.transform import Changelog, Ends, changelog
+
+_LOOKED_AT = 20
+"""Users of each partition: where partitions were doubled, half of them lie elsewhere."""
 
 
 class StateTransform:
@@ -109,7 +114,19 @@ class StateTransform:
         return (changelog(USER_STATE, self._store),)
 
     def restored(self, partitions: Sequence[int]) -> None:
-        """Count the users that are known now."""
+        """Count the users that are known now.
+
+        Raises:
+            BrokerError: some lie elsewhere than their events go to.
+        """
+        for partition in partitions:
+            for key, _ in islice(self._store.items(partition), _LOOKED_AT):
+                if owner(key, self._partitions) != partition:
+                    raise BrokerError(
+                        f"{USER_STATE}-{partition} holds users of other partitions: "
+                        "there are more partitions now, and such users would begin from nothing.",
+                        "make the topics again with one number of partitions and load the events again.",
+                    )
         metrics.STATES.set(len(self._store))
 
     def revoked(self, partitions: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from streams.codec import decode_action_batch, decode_receipt, decode_user_state
 from streams.contracts import EventType, Output, Record, Rejected
 from streams.dead_letters import dead_letter
-from streams.errors import DataError
+from streams.errors import BrokerError, DataError
 from streams.partitioner import owner
 from streams.privacy.receipts import ERASURE_HEADER
 from streams.settings import Settings, load_settings
@@ -253,6 +253,20 @@ def test_accepted_acts_on_items_are_told_once() -> None:
     ]
     assert told[1].event_type == EventType.IMPRESSION.code
     assert [out.topic for out in run(transform, *batch)] == []
+
+
+def test_states_that_lie_where_no_event_of_theirs_comes_stop_the_worker() -> None:
+    users = {f"u{number}".encode() for number in range(40)}
+    homes = {PARTITIONS: made(Settings()), 2 * PARTITIONS: StateTransform(Settings(), 2 * PARTITIONS)}
+    for partitions, transform in homes.items():
+        transform.assigned([0])
+        for key in (key for key in users if owner(key, PARTITIONS) == 0):
+            transform._store.load(0, key, b"state")
+        if partitions == PARTITIONS:
+            transform.restored([0])
+            continue
+        with pytest.raises(BrokerError, match="holds users of other partitions"):
+            transform.restored([0])
 
 
 def test_with_a_key_the_users_own_id_leaves_the_clickstream_in_no_form() -> None:
