@@ -29,7 +29,7 @@ def second_stage() -> SecondStage:
         found = np.stack([draws.permutation(KNOWN)[:12] for _ in range(KNOWN)])
         return Neighbours(found.astype(np.int32), draws.random((KNOWN, 12)).astype(np.float32))
 
-    reranker = Reranker(16, 8)
+    reranker = Reranker(8)
     torch.nn.init.normal_(reranker.linear.weight, generator=torch.Generator().manual_seed(0))
     torch.nn.init.normal_(reranker.out.weight, generator=torch.Generator().manual_seed(1))
     torch.nn.init.normal_(reranker.unmet.weight, generator=torch.Generator().manual_seed(2))
@@ -80,12 +80,11 @@ def test_serving_looks_up_what_the_features_say() -> None:
     found = features(second.evidence, KNOWN, texts, trails, pairs)
     assert found[:, NAMES.index("unmet")].any()
     assert found[:, NAMES.index("ease_5")].any()
-    reranker = Reranker(16, 8)
+    reranker = Reranker(8)
     reranker.load_state_dict(dict(second.weights))
     towers = whole.score(queries, candidates, by_vector).scores
     with torch.inference_mode():
-        vectors = torch.from_numpy(generation.item_matrix[rows])
-        expected = reranker(torch.from_numpy(towers), torch.from_numpy(found), vectors)
+        expected = reranker(torch.from_numpy(towers), torch.from_numpy(found))
     explored = np.where(rows >= KNOWN, np.float32(0.2), np.float32(0))
     np.testing.assert_allclose(whole.score(queries, candidates).scores, expected.numpy() + explored, atol=1e-5)
     assert generation.catalogue.row(item_id(55)) == 55

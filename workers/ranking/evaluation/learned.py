@@ -78,7 +78,7 @@ class Reranked(Towers):
         rows, owners, *_ = self._candidates(unseen, questions, trails)
         numbers = self._numbers[rows]
         pairs = Pairs(owners, numbers, rows, self._model.trends[numbers], self._unmet[rows])
-        final = self._rescorer.rescore(towers[owners, rows], self._matrix[rows], self._texts, trails, pairs)
+        final = self._rescorer.rescore(towers[owners, rows], self._texts, trails, pairs)
         final += self._exploration[rows]
         final = self._with_more(final, questions, owners, rows)
         # The second stage says which candidate comes next if one of them does; that chance is the towers'.
