@@ -50,9 +50,9 @@ class RankingSettings(Section):
     """Newest items of a user whose neighbours, by learned vector, become candidates."""
     neighbours: int = Field(default=20, ge=1, le=200)
     """Neighbours taken of each of them."""
-    covisited: int = Field(default=400, ge=0)
+    covisited: int = Field(default=800, ge=0)
     """Candidates that others acted on soon after what the user did; none of a model without a second stage."""
-    together: int = Field(default=400, ge=0)
+    together: int = Field(default=800, ge=0)
     """Candidates that go with the user's items by EASE; none of a model without a second stage."""
     text_candidates: int = Field(default=50, ge=0)
     """Candidates whose texts are nearest to those of the user's newest items; for users with few events."""

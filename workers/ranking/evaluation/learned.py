@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 
+from streams.settings.ranking import RankingSettings
 from workers.ranking.candidates import Candidates, union
 from workers.ranking.evaluation.protocols import Questions
 from workers.ranking.evaluation.systems import POPULAR_DAYS, Popularity
@@ -18,8 +19,9 @@ from workers.ranking.sources import EVIDENCE_WEIGHT
 
 CANDIDATES: Final = 200
 """Which the second stage puts in order, as serving does."""
-PROPOSED: Final = 400
-"""By each source, as serving has it: a fusion of ranks needs more ranks than it keeps."""
+PROPOSED: Final = RankingSettings().learned_candidates
+RELATED: Final = RankingSettings().covisited
+"""By the towers and by each kind of evidence, as serving has it: a fusion of ranks needs more than it keeps."""
 _BELOW: Final = np.float32(1e5)
 
 
@@ -107,7 +109,7 @@ class Reranked(Towers):
         seen = [self._numbers[rows[start:end]] for start, end in spans]
 
         def named(lists: Neighbours, half_life: float) -> list[Integers]:
-            found = related(lists, trails.sources, self._depth, half_life, seen)
+            found = related(lists, trails.sources, RELATED, half_life, seen)
             return [self._rows[numbers] for numbers in found]
 
         proposals = (
