@@ -33,7 +33,7 @@ class TrainingSettings(Section):
     """Share of activations dropped while training."""
     id_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of id embeddings dropped while training, so that text alone works."""
-    epochs: int = Field(default=26, ge=1)
+    epochs: int = Field(default=14, ge=1)
     """Most passes over the data before the held-out end."""
     evaluate_every: int = Field(default=2, ge=1)
     """Epochs between two measurements on the held-out end of the time line."""
@@ -55,7 +55,7 @@ class TrainingSettings(Section):
     """Items drawn for each step then, and shared by its targets."""
     sampling_exponent: float = Field(default=0.75, ge=0, le=1)
     """An item is drawn in proportion to its events to this power: 0 draws all alike. The loss corrects for it."""
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=8e-3, gt=0)
     """Peak of the cosine schedule."""
     weight_decay: float = Field(default=0.01, ge=0)
     """AdamW's."""
@@ -65,9 +65,9 @@ class TrainingSettings(Section):
     """Passes of the re-ranker over the held-out end, which the towers have not learned then."""
     reranker_learning_rate: float = Field(default=3e-3, gt=0)
     """Peak in those passes."""
-    finish_epochs: int = Field(default=12, ge=0)
+    finish_epochs: int = Field(default=16, ge=0)
     """Passes of the towers over all data, the held-out end included, after all that."""
-    finish_learning_rate: float = Field(default=2e-3, gt=0)
+    finish_learning_rate: float = Field(default=8e-3, gt=0)
     """Peak in those passes."""
     features: tuple[str, ...] | None = None
     """What the re-ranker reads, by name; None is all: `NAMES` in `workers/ranking/model/features.py`."""

@@ -159,4 +159,4 @@ def test_the_towers_of_the_first_step_do_not_know_what_the_re_ranker_learns_from
 def test_without_held_out_events_there_is_no_re_ranker() -> None:
     with pytest.raises(SettingError, match="validation_share is 0"):
         load_settings(training={"validation_share": 0})
-    assert load_settings(training={"validation_share": 0, "stages": ["towers"]}).training.most_epochs == 38
+    assert load_settings(training={"validation_share": 0, "stages": ["towers"]}).training.most_epochs == 30
