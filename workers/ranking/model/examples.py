@@ -91,7 +91,7 @@ def examples_of(
     named, nameless = (towers.eval().item(text_vectors, ids) for ids in (identities, identities * 0 + UNKNOWN))
 
     def choices(events: Integers, is_nameless: Tensor) -> Choices:
-        vectors = torch.where(is_nameless[:, None], nameless, named)
+        vectors = torch.where(is_nameless[:, None], nameless, named) if is_nameless.any() else named
         pools = Pools(towers, vectors, None, None, candidates)
         return _choices(pools, past, np.sort(events), counted, is_nameless)
 
@@ -104,7 +104,7 @@ def examples_of(
 
 
 def _choices(pools: Pools, past: Sequences, events: Integers, counted: Counted, is_nameless: Tensor) -> Choices:
-    pool = pools.all_of(past, events, most=len(is_nameless))
+    pool = pools.all_of(past, events, most=len(is_nameless))  # all that the towers name
     is_own = pool.items == torch.from_numpy(past.events.rows[events])[:, None]
     inside = is_own.any(1)
     pool, own = pool.of(inside), is_own[inside].int().argmax(1)
