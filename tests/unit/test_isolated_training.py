@@ -34,6 +34,7 @@ ISOLATED = IsolatedTraining(width=16, layers=1, epochs=2, examples=600, candidat
 SETTINGS = TrainingSettings(
     stages=("towers", "reranker", "isolated"), isolated=ISOLATED, width=16, layers=1, epochs=1, evaluate_every=1,
     finish_epochs=1, reranker_epochs=1, reranker_hidden=8, neighbours=20, action_epochs=0, seed=1,
+    learning_rate=2e-3, finish_learning_rate=1e-3,
 )  # fmt: skip
 
 
