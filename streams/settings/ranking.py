@@ -79,7 +79,7 @@ class RankingSettings(Section):
     filters: tuple[str, ...] = ()
     """Further filters by name, of installed packages (entry point group `headrace.filters`)."""
 
-    exploration: float = Field(default=0.2, ge=0, allow_inf_nan=False)
+    exploration: float = Field(default=0.4, ge=0, allow_inf_nan=False)
     """Added to the score of items that came after the model's data: what is shown is learned of. At 0 they have
     their honest chance. Of no model without a second stage, which alone knows what that is."""
     scorer: str = "model"

@@ -85,7 +85,7 @@ def test_serving_looks_up_what_the_features_say() -> None:
     towers = whole.score(queries, candidates, by_vector).scores
     with torch.inference_mode():
         expected = reranker(torch.from_numpy(towers), torch.from_numpy(found))
-    explored = np.where(rows >= KNOWN, np.float32(0.2), np.float32(0))
+    explored = np.where(rows >= KNOWN, np.float32(0.4), np.float32(0))
     np.testing.assert_allclose(whole.score(queries, candidates).scores, expected.numpy() + explored, atol=1e-5)
     assert generation.catalogue.row(item_id(55)) == 55
     assert texts.shape == (ITEMS, DIMENSION)
@@ -103,4 +103,4 @@ def test_what_came_after_the_model_is_scored_by_its_text_and_what_was_passed_ove
     np.testing.assert_array_equal(one.scores[~strange], other.scores[~strange])
     assert (one.scores[strange] != other.scores[strange]).all()
     assert not other.parts["exploration"].any()
-    np.testing.assert_allclose(one.parts["exploration"], np.where(strange, 0.2, 0.0), atol=1e-6)
+    np.testing.assert_allclose(one.parts["exploration"], np.where(strange, 0.4, 0.0), atol=1e-6)
