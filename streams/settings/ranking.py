@@ -50,9 +50,9 @@ class RankingSettings(Section):
     """Newest items of a user whose neighbours, by learned vector, become candidates."""
     neighbours: int = Field(default=20, ge=1, le=200)
     """Neighbours taken of each of them."""
-    covisited: int = Field(default=400, ge=0)
+    covisited: int = Field(default=800, ge=0)
     """Candidates that others acted on soon after what the user did; none of a model without a second stage."""
-    together: int = Field(default=400, ge=0)
+    together: int = Field(default=800, ge=0)
     """Candidates that go with the user's items by EASE; none of a model without a second stage."""
     text_candidates: int = Field(default=50, ge=0)
     """Candidates whose texts are nearest to those of the user's newest items; for users with few events."""
@@ -79,7 +79,7 @@ class RankingSettings(Section):
     filters: tuple[str, ...] = ()
     """Further filters by name, of installed packages (entry point group `headrace.filters`)."""
 
-    exploration: float = Field(default=0.2, ge=0, allow_inf_nan=False)
+    exploration: float = Field(default=0.4, ge=0, allow_inf_nan=False)
     """Added to the score of items that came after the model's data: what is shown is learned of. At 0 they have
     their honest chance. Of no model without a second stage, which alone knows what that is."""
     scorer: str = "model"

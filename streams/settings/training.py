@@ -33,10 +33,10 @@ class TrainingSettings(Section):
     """Share of activations dropped while training."""
     id_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of id embeddings dropped while training, so that text alone works."""
-    epochs: int = Field(default=26, ge=1)
+    epochs: int = Field(default=14, ge=1)
     """Most passes over the data before the held-out end."""
     evaluate_every: int = Field(default=2, ge=1)
-    """Epochs between two measurements on the newest 5 % of the time line."""
+    """Epochs between two measurements on the held-out end of the time line."""
     patience: int = Field(default=3, ge=1)
     """Measurements without improvement before training stops."""
     batch_windows: int = Field(default=32, ge=1)
@@ -45,8 +45,9 @@ class TrainingSettings(Section):
     """Steps whose gradients are added up before the weights move; as many times `batch_windows` in less memory."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the layers while training; weights stay float32. Faster only where the machine has bfloat16 units."""
-    validation_share: float = Field(default=0.05, ge=0, le=0.5)
-    """Newest share of the time line that decides when to stop; 0 learns from everything for all `epochs`."""
+    validation_share: float = Field(default=0.15, ge=0, le=0.5)
+    """Newest share of the time line that the towers learn last: it decides when their first stage stops, and the
+    re-ranker learns from it. 0 learns from everything for all `epochs`, with no re-ranker."""
     full_softmax_items: int = Field(default=20_000, ge=1)
     """With the losses `auto` and `bce`, up to so many known items each target competes with all of them; beyond,
     with a sample."""
@@ -54,16 +55,20 @@ class TrainingSettings(Section):
     """Items drawn for each step then, and shared by its targets."""
     sampling_exponent: float = Field(default=0.75, ge=0, le=1)
     """An item is drawn in proportion to its events to this power: 0 draws all alike. The loss corrects for it."""
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=8e-3, gt=0)
     """Peak of the cosine schedule."""
     weight_decay: float = Field(default=0.01, ge=0)
     """AdamW's."""
     ema_decay: float = Field(default=0.99, ge=0, lt=1)
     """Of the moving average of weights that is published."""
-    finish_epochs: int = Field(default=6, ge=0)
-    """Passes over all data after the towers stopped, the held-out end included; the re-ranker learns in them."""
-    finish_learning_rate: float = Field(default=1e-3, gt=0)
-    """Peak in those passes, for the re-ranker; the towers learn at 0.3 of it."""
+    reranker_epochs: int = Field(default=12, ge=1)
+    """Passes of the re-ranker over the held-out end, which the towers have not learned then."""
+    reranker_learning_rate: float = Field(default=3e-3, gt=0)
+    """Peak in those passes."""
+    finish_epochs: int = Field(default=16, ge=0)
+    """Passes of the towers over all data, the held-out end included, after all that."""
+    finish_learning_rate: float = Field(default=8e-3, gt=0)
+    """Peak in those passes."""
     features: tuple[str, ...] | None = None
     """What the re-ranker reads, by name; None is all: `NAMES` in `workers/ranking/model/features.py`."""
     reranker_hidden: int = Field(default=64, ge=1)
@@ -102,13 +107,18 @@ class TrainingSettings(Section):
         """Return the passes over the data at most, all stages."""
         return self.epochs_before(None)
 
-    def epochs_before(self, stage: Literal["isolated", "cross_encoder"] | None) -> int:
-        """Return the epochs, at most, of what is trained before a further scorer; None counts all."""
-        found = self.epochs + self.finish_epochs
-        for name, section in (("isolated", self.isolated), ("cross_encoder", self.cross_encoder)):
+    def epochs_before(self, stage: Literal["reranker", "finish", "isolated", "cross_encoder"] | None) -> int:
+        """Return the epochs, at most, of what is trained before a stage; None counts all."""
+        found = self.epochs
+        for name, epochs, trained in (
+            ("reranker", self.reranker_epochs, self.reranker),
+            ("finish", self.finish_epochs, True),
+            ("isolated", self.isolated.epochs, "isolated" in self.stages),
+            ("cross_encoder", self.cross_encoder.epochs, "cross_encoder" in self.stages),
+        ):
             if name == stage:
                 break
-            found += section.epochs if name in self.stages else 0
+            found += epochs if trained else 0
         return found
 
     @model_validator(mode="after")
@@ -125,6 +135,6 @@ class TrainingSettings(Section):
     def _heads_divide(self) -> Self:
         if self.width % self.heads:
             raise ValueError("heads must divide width")
-        if self.reranker and not self.finish_epochs:
-            raise ValueError("the re-ranker learns in finish_epochs, which are 0")
+        if self.reranker and not self.validation_share:
+            raise ValueError("the re-ranker learns from the held-out end, but validation_share is 0")
         return self

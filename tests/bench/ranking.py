@@ -198,7 +198,7 @@ def _second_stage(items: int, defaults: TrainingSettings) -> SecondStage:
         Neighbours(draws.integers(0, items, (items, k), np.int32), draws.standard_normal((items, k), np.float32))
         for _ in range(2)
     )
-    weights = Reranker(defaults.width, defaults.reranker_hidden).state_dict()
+    weights = Reranker(defaults.reranker_hidden).state_dict()
     return SecondStage(weights, Evidence(ease, covisited), draws.random((items, TRENDS), np.float32))
 
 

@@ -31,7 +31,7 @@ pytest.importorskip("peft", reason="the extra `lora` is not installed")
 SECONDS = 60.0
 QUICK = {
     "width": 16, "layers": 1, "epochs": 1, "finish_epochs": 1, "reranker_hidden": 8, "neighbours": 20,
-    "action_epochs": 0,
+    "action_epochs": 0, "reranker_epochs": 2,
     "stages": ["towers", "reranker", "isolated", "cross_encoder"],
     "isolated": {"width": 16, "layers": 1, "epochs": 1, "examples": 200, "candidates": 30},
 }  # fmt: skip
@@ -81,7 +81,7 @@ def followed(settings: Settings) -> World:
 def test_what_was_trained_serves_as_parts_of_the_score_or_is_refused(shop: Settings, tmp_path: Path) -> None:
     told: list[str] = []
     train_and_announce(shop, sample.load().events, lambda epoch: told.append(epoch.stage))
-    assert list(dict.fromkeys(told)) == ["towers", "finish", "isolated", "cross_encoder"]
+    assert list(dict.fromkeys(told)) == ["towers", "reranker", "finish", "isolated", "cross_encoder"]
     assert len(told) == shop.training.most_epochs
 
     world = followed(shop)

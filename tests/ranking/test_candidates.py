@@ -47,7 +47,7 @@ def test_the_best_of_a_union_are_those_of_largest_merit(proposals: list[list[lis
     for weight, lists in zip(weights, proposals, strict=True):
         for owner, rows in enumerate(lists):
             for place, row in enumerate(rows):
-                merits[owner][row] += weight / (300 + place)
+                merits[owner][row] += weight / (450 + place)
     for owner, span in enumerate(found.spans(queries)):
         expected = [merits[owner][row] for row in found.rows[span].tolist()]
         np.testing.assert_allclose(found.merits[span], expected, rtol=1e-5)

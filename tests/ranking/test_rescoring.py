@@ -29,7 +29,7 @@ def second_stage() -> SecondStage:
         found = np.stack([draws.permutation(KNOWN)[:12] for _ in range(KNOWN)])
         return Neighbours(found.astype(np.int32), draws.random((KNOWN, 12)).astype(np.float32))
 
-    reranker = Reranker(16, 8)
+    reranker = Reranker(8)
     torch.nn.init.normal_(reranker.linear.weight, generator=torch.Generator().manual_seed(0))
     torch.nn.init.normal_(reranker.out.weight, generator=torch.Generator().manual_seed(1))
     torch.nn.init.normal_(reranker.unmet.weight, generator=torch.Generator().manual_seed(2))
@@ -80,13 +80,12 @@ def test_serving_looks_up_what_the_features_say() -> None:
     found = features(second.evidence, KNOWN, texts, trails, pairs)
     assert found[:, NAMES.index("unmet")].any()
     assert found[:, NAMES.index("ease_5")].any()
-    reranker = Reranker(16, 8)
+    reranker = Reranker(8)
     reranker.load_state_dict(dict(second.weights))
     towers = whole.score(queries, candidates, by_vector).scores
     with torch.inference_mode():
-        vectors = torch.from_numpy(generation.item_matrix[rows])
-        expected = reranker(torch.from_numpy(towers), torch.from_numpy(found), vectors)
-    explored = np.where(rows >= KNOWN, np.float32(0.2), np.float32(0))
+        expected = reranker(torch.from_numpy(towers), torch.from_numpy(found))
+    explored = np.where(rows >= KNOWN, np.float32(0.4), np.float32(0))
     np.testing.assert_allclose(whole.score(queries, candidates).scores, expected.numpy() + explored, atol=1e-5)
     assert generation.catalogue.row(item_id(55)) == 55
     assert texts.shape == (ITEMS, DIMENSION)
@@ -104,4 +103,4 @@ def test_what_came_after_the_model_is_scored_by_its_text_and_what_was_passed_ove
     np.testing.assert_array_equal(one.scores[~strange], other.scores[~strange])
     assert (one.scores[strange] != other.scores[strange]).all()
     assert not other.parts["exploration"].any()
-    np.testing.assert_allclose(one.parts["exploration"], np.where(strange, 0.2, 0.0), atol=1e-6)
+    np.testing.assert_allclose(one.parts["exploration"], np.where(strange, 0.4, 0.0), atol=1e-6)

@@ -61,10 +61,10 @@ def model(seed: int = 0, known: int = ITEMS, *, second: bool = False) -> Model:
     return Model(bundle(seed, known, second_stage(known) if second else None))
 
 
-def second_stage(known: int, width: int = 16, k: int = 4) -> SecondStage:
+def second_stage(known: int, k: int = 4) -> SecondStage:
     """Return a second stage of drawn weights; after each item comes most often the next, then the one after."""
     draws = np.random.default_rng(5)
-    reranker = Reranker(width, hidden=8)
+    reranker = Reranker(hidden=8)
     for layer in (reranker.linear, reranker.out):
         torch.nn.init.normal_(layer.weight, generator=torch.Generator().manual_seed(5))
     items = ((np.arange(known)[:, None] + 1 + np.arange(k)) % known).astype(np.int32)

@@ -46,7 +46,7 @@ def second_stage() -> SecondStage:
         Neighbours(np.array([[1], [2], [-1]], np.int32), np.array([[0.5], [0.25], [0]], np.float32))
         for _ in range(2)
     ]
-    return SecondStage(Reranker(8, 4).state_dict(), Evidence(*lists), np.ones((3, TRENDS), np.float32))
+    return SecondStage(Reranker(4).state_dict(), Evidence(*lists), np.ones((3, TRENDS), np.float32))
 
 
 def make_bundle(seed: int = 0, day: int = 1) -> Bundle:

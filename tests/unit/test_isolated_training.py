@@ -33,7 +33,8 @@ STATE = StateSettings(history_length=20)
 ISOLATED = IsolatedTraining(width=16, layers=1, epochs=2, examples=600, candidates=30, negatives=8, batch=64)
 SETTINGS = TrainingSettings(
     stages=("towers", "reranker", "isolated"), isolated=ISOLATED, width=16, layers=1, epochs=1, evaluate_every=1,
-    finish_epochs=1, reranker_hidden=8, neighbours=20, action_epochs=0, seed=1,
+    finish_epochs=1, reranker_epochs=1, reranker_hidden=8, neighbours=20, action_epochs=0, seed=1,
+    learning_rate=2e-3, finish_learning_rate=1e-3,
 )  # fmt: skip
 
 
@@ -58,8 +59,8 @@ def test_it_finds_what_the_towers_do_not_know(history: str, loss: str) -> None:
         pools(sequences), sequences, settings, progress=told.append, checkpoints=Checkpoints()
     ).metrics
     assert found["isolated_ndcg_at_10"] > 1.2 * found["isolated_base_ndcg_at_10"]
-    assert [epoch.number for epoch in told] == [*range(3, 13)]
-    assert {(epoch.stage, epoch.most) for epoch in told} == {("isolated", 12)}
+    assert [epoch.number for epoch in told] == [*range(4, 14)]
+    assert {(epoch.stage, epoch.most) for epoch in told} == {("isolated", 13)}
 
 
 def trained(directory: Path | None = None, die_after: int | None = None) -> Bundle:
@@ -79,7 +80,7 @@ def test_the_stage_changes_nothing_of_the_rest_and_goes_on_after_a_crash(tmp_pat
         assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
     assert whole.manifest.metrics["isolated_ndcg_at_10"] >= 0
     with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path, 3)
+        trained(tmp_path, 4)
     assert trained(tmp_path).version == whole.version
 
 

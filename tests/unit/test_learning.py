@@ -19,8 +19,9 @@ from workers.ranking.model.training import train
 
 STATE = StateSettings(history_length=20)
 SETTINGS = TrainingSettings(
-    width=16, layers=1, epochs=3, evaluate_every=1, finish_epochs=2, reranker_hidden=8, neighbours=20, seed=1
-)
+    width=16, layers=1, epochs=3, evaluate_every=1, finish_epochs=2, reranker_epochs=2, reranker_hidden=8,
+    neighbours=20, seed=1,
+)  # fmt: skip
 
 
 class Killed(Exception):
@@ -44,7 +45,7 @@ def whole() -> Bundle:
     return trained(None)
 
 
-@pytest.mark.parametrize("die_after", [1, 3, 4])
+@pytest.mark.parametrize("die_after", [1, 3, 4, 6])
 def test_training_that_was_killed_gives_the_bundle_that_it_would_have_given(
     die_after: int, whole: Bundle, tmp_path: Path
 ) -> None:

@@ -8,26 +8,26 @@ from workers.ranking.model.reranker import Reranker
 UNMET, POPULAR = NAMES.index("unmet"), NAMES.index("popular_all")
 
 
-def drawn() -> tuple[Reranker, torch.Tensor, torch.Tensor, torch.Tensor]:
+def drawn() -> tuple[Reranker, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    reranker = Reranker(8, 4)
+    reranker = Reranker(4)
     for weight in reranker.parameters():
         torch.nn.init.normal_(weight, generator=generator)
-    scores, found, items = (torch.randn(size, generator=generator) for size in ((6,), (6, len(NAMES)), (6, 8)))
+    scores, found = (torch.randn(size, generator=generator) for size in ((6,), (6, len(NAMES))))
     found[:, UNMET] = torch.tensor([0, 1, 0, 1, 0, 1])
-    return reranker, scores.requires_grad_(), found, items
+    return reranker, scores.requires_grad_(), found
 
 
-def test_no_evidence_and_no_vector_moves_the_score_of_what_nobody_met() -> None:
-    reranker, scores, found, items = drawn()
+def test_no_evidence_moves_the_score_of_what_nobody_met() -> None:
+    reranker, scores, found = drawn()
     other = found.clone()
     other[:, POPULAR] += 1
-    moved = (reranker(scores, found, items) != reranker(scores, other, items + 1)).tolist()
+    moved = (reranker(scores, found) != reranker(scores, other)).tolist()
     assert moved == [True, False] * 3
 
 
 def test_only_its_own_weights_learn_from_the_score_of_what_nobody_met() -> None:
-    reranker, scores, found, _ = drawn()
+    reranker, scores, found = drawn()
     reranker.by_text(scores, found).sum().backward()
     learned = {name for name, weight in reranker.named_parameters() if weight.grad is not None}
     assert learned == {"unmet.weight", "unmet.bias"}

@@ -50,10 +50,10 @@ def loss_of(batch: Batch, *, corrected: bool = True) -> float:
     towers = TwoTowers(Shape(8, ITEMS, 16, 1, 2, 20), seed=4).train()
     texts = torch.randn(ITEMS, 8, generator=torch.Generator().manual_seed(5))
     with torch.no_grad():
-        said = forward(towers, texts, torch.arange(1, ITEMS + 1), batch)
+        logits = forward(towers, texts, torch.arange(1, ITEMS + 1), batch)
     if not corrected:
         batch = batch._replace(log_inclusion=torch.zeros_like(batch.log_inclusion))
-    return float(next_item_loss(said.logits, batch))
+    return float(next_item_loss(logits, batch))
 
 
 def test_the_corrected_loss_is_near_the_full_one_and_the_plain_one_is_not() -> None:

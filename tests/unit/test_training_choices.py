@@ -54,20 +54,20 @@ def test_a_feature_that_is_not_there_stops_before_anything_is_read() -> None:
 def test_a_feature_that_was_not_chosen_moves_no_score() -> None:
     bundle = train(texts(), older(), SHORT.model_copy(update={"features": ("text", "popular_7d")}), STATE, "words")
     assert bundle.second is not None
-    reranker = Reranker(16, 8)
+    reranker = Reranker(8)
     reranker.load_state_dict(dict(bundle.second.weights))
     draws = torch.Generator().manual_seed(0)
-    scores, items = torch.randn(5, generator=draws), torch.randn(5, 16, generator=draws)
+    scores = torch.randn(5, generator=draws)
     found = torch.randn(5, FEATURES - 1, generator=draws)
     switch = NAMES.index("unmet")  # says which score a candidate gets, whatever was chosen
     found[:, switch] = torch.tensor([0.0, 1.0, 0.0, 1.0, 0.0])
-    before = reranker(scores, found, items)
+    before = reranker(scores, found)
     for place, name in enumerate(NAMES):
         if place == switch:
             continue
         moved = found.clone()
         moved[:, place] += 1
-        assert torch.equal(reranker(scores, moved, items), before) == (name not in ("text", "popular_7d"))
+        assert torch.equal(reranker(scores, moved), before) == (name not in ("text", "popular_7d"))
     assert read_mask(TrainingSettings()).tolist() == [1.0] * FEATURES
 
 
@@ -86,12 +86,12 @@ def test_a_yes_or_no_for_each_item_is_the_sum_over_all_of_them_and_over_a_sample
     def loss_of(full_up_to: int, seed: int) -> float:
         batch = batch_of(full_up_to, seed)
         with torch.no_grad():
-            said = forward(towers, words, torch.arange(1, 301), batch)
+            logits = forward(towers, words, torch.arange(1, 301), batch)
         if full_up_to == 300:
             labels = torch.nn.functional.one_hot(batch.targets, 300).float()
-            plain = torch.nn.functional.binary_cross_entropy_with_logits(said.logits, labels, reduction="none")
-            torch.testing.assert_close(next_item_loss(said.logits, batch, "bce"), plain.sum(1).mean())
-        return float(next_item_loss(said.logits, batch, "bce"))
+            plain = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+            torch.testing.assert_close(next_item_loss(logits, batch, "bce"), plain.sum(1).mean())
+        return float(next_item_loss(logits, batch, "bce"))
 
     full = loss_of(300, 0)
     assert np.mean([loss_of(100, seed) for seed in range(40)]) == pytest.approx(full, rel=0.05)
@@ -100,6 +100,6 @@ def test_a_yes_or_no_for_each_item_is_the_sum_over_all_of_them_and_over_a_sample
 @pytest.mark.parametrize("loss", ["sampled_softmax", "bce"])
 def test_towers_learn_with_every_loss(loss: str) -> None:
     chosen = TrainingSettings(width=16, layers=1, epochs=4, finish_epochs=0, stages=("towers",), seed=1)
-    chosen = chosen.model_copy(update={"loss": loss, "sampled_negatives": 40, "learning_rate": 5e-3})
-    metrics = train(texts(), older(), chosen, STATE, "words").manifest.metrics
+    changes = {"loss": loss, "sampled_negatives": 40, "learning_rate": 5e-3, "validation_share": 0.05}
+    metrics = train(texts(), older(), chosen.model_copy(update=changes), STATE, "words").manifest.metrics
     assert metrics["validation_ndcg_at_10"] > metrics["validation_popularity_ndcg_at_10"]

@@ -18,7 +18,7 @@ Bits = npt.NDArray[np.uint32]
 NO_ROWS: Rows = np.zeros(0, np.int64)
 _NO_MERITS: Scores = np.zeros(0, np.float32)
 MOST_SOURCES = 32
-_FIRST_PLACES = 300
+_FIRST_PLACES = 450
 """Added to a place, so that the first few of one source do not outweigh what several sources name."""
 _OWNER_SHIFT, _ROW_SHIFT = 45, 5
 _BIT_MASK = (1 << _ROW_SHIFT) - 1
@@ -130,7 +130,7 @@ class Slate(NamedTuple):
 def union(proposals: Sequence[Sequence[Rows]], weights: Sequence[float] | None = None) -> Candidates:
     """Return the rows that any source proposed for each query, with the bits of all that did.
 
-    A row's merit is the sum over the sources that named it of weight / (300 + place), places from 0: reciprocal
+    A row's merit is the sum over the sources that named it of weight / (450 + place), places from 0: reciprocal
     rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009), which needs no common scale of scores.
 
     Args:

@@ -32,7 +32,7 @@ def rescored(towers: Scores, queries: Sequence[Query], owners: Rows, rows: Rows,
     numbers = generation.numbers[rows]
     pairs = Pairs(owners, numbers, lines[: len(rows)], model.trends[numbers], generation.unmet[rows])
     trails = trails._replace(texts=lines[len(rows) :].reshape(trails.texts.shape))
-    final: Scores = model.rescorer.rescore(towers, generation.item_matrix[rows], texts, trails, pairs)
+    final: Scores = model.rescorer.rescore(towers, texts, trails, pairs)
     return final
 
 

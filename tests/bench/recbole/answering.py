@@ -81,7 +81,7 @@ def masked_ranks(questions: Questions, users: Integers, targets: Integers, score
 def ours(asked: dict[str, Questions], items: ItemTexts, settings: Settings, seed: int) -> dict[str, Ranks]:
     """Return the ranks that our model gives with one seed, trained on the same events."""
     torch.set_num_threads(1)
-    training = settings.training.model_copy(update={"seed": seed, "validation_share": 0})
+    training = settings.training.model_copy(update={"seed": seed})
     model = Model(train_on(asked["test"].past, items, training, settings.state, "evaluation"))
     system = Reranked(model, items)
     return {name: ranks_of(mask_seen(system.scores(each), each), each.targets) for name, each in asked.items()}

@@ -175,7 +175,7 @@ def _bundle(items: int) -> Bundle:
         Neighbours(draws.integers(0, items, (items, k), np.int32), draws.random((items, k), np.float32))
         for _ in range(2)
     )
-    weights = Reranker(defaults.width, defaults.reranker_hidden).state_dict()
+    weights = Reranker(defaults.reranker_hidden).state_dict()
     towers = TwoTowers(Shape(DIMENSION, items, defaults.width, defaults.layers, defaults.heads, 50), seed=0)
     texts = np.stack([np.frombuffer(vector, "<f4") for _, vector in _units(items, 0)])
     return Bundle.of(

@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 
+from streams.settings.ranking import RankingSettings
 from workers.ranking.candidates import Candidates, union
 from workers.ranking.evaluation.protocols import Questions
 from workers.ranking.evaluation.systems import POPULAR_DAYS, Popularity
@@ -18,8 +19,9 @@ from workers.ranking.sources import EVIDENCE_WEIGHT
 
 CANDIDATES: Final = 200
 """Which the second stage puts in order, as serving does."""
-PROPOSED: Final = 400
-"""By each source, as serving has it: a fusion of ranks needs more ranks than it keeps."""
+PROPOSED: Final = RankingSettings().learned_candidates
+RELATED: Final = RankingSettings().covisited
+"""By the towers and by each kind of evidence, as serving has it: a fusion of ranks needs more than it keeps."""
 _BELOW: Final = np.float32(1e5)
 
 
@@ -78,7 +80,7 @@ class Reranked(Towers):
         rows, owners, *_ = self._candidates(unseen, questions, trails)
         numbers = self._numbers[rows]
         pairs = Pairs(owners, numbers, rows, self._model.trends[numbers], self._unmet[rows])
-        final = self._rescorer.rescore(towers[owners, rows], self._matrix[rows], self._texts, trails, pairs)
+        final = self._rescorer.rescore(towers[owners, rows], self._texts, trails, pairs)
         final += self._exploration[rows]
         final = self._with_more(final, questions, owners, rows)
         # The second stage says which candidate comes next if one of them does; that chance is the towers'.
@@ -107,7 +109,7 @@ class Reranked(Towers):
         seen = [self._numbers[rows[start:end]] for start, end in spans]
 
         def named(lists: Neighbours, half_life: float) -> list[Integers]:
-            found = related(lists, trails.sources, self._depth, half_life, seen)
+            found = related(lists, trails.sources, RELATED, half_life, seen)
             return [self._rows[numbers] for numbers in found]
 
         proposals = (

@@ -26,7 +26,6 @@ class Batch(NamedTuple):
         histories: rows are places in `items`.
         targets: int64 (t,), places in `items`.
         places: int64 (t,), places of the targets' histories in the flattened (n, longest).
-        events: int64 (t,), the targets' events in `Sequences`.
         seen_from: int16 (n, m), the place of a history from which on its user has seen the item.
     """
 
@@ -36,7 +35,6 @@ class Batch(NamedTuple):
     histories: HistoryBatch
     targets: Tensor
     places: Tensor
-    events: Integers
     seen_from: Tensor
 
 
@@ -116,7 +114,6 @@ def make_batch(sequences: Sequences, windows: Integers, negatives: Negatives, le
         histories=histories._replace(rows=_places_of(histories.rows, items)),
         targets=torch.from_numpy(_places_of(target_rows, items)),
         places=torch.from_numpy(np.flatnonzero(is_target)),
-        events=following[is_target],
         seen_from=torch.from_numpy(_seen_from(sequences, windows, items)),
     )
 

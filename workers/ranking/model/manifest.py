@@ -11,7 +11,7 @@ from streams.settings.state import RatingScale
 from streams.settings.training import NOT_LEARNED, TrainingSettings
 from workers.ranking.model.towers import Shape
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 RETRAIN = "train the model again with `headrace train`, or point to another bundle."
 
 

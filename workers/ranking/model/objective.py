@@ -1,29 +1,15 @@
 """What a training step minimises: how surprised the towers are by the next item among all not seen before."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from workers.ranking.model.batch import Batch
-from workers.ranking.model.towers import UNKNOWN, TwoTowers
+from workers.ranking.model.towers import TwoTowers
 
 MASKED: Final = -1e4
-
-
-class Forward(NamedTuple):
-    """What the towers say of a batch.
-
-    Attributes:
-        vectors: float32 (m, width), of the batch's items.
-        nameless: bool (m,), items that stand here by their text alone.
-        logits: float32 (t, m), scores before each target; `MASKED` where an item does not compete.
-    """
-
-    vectors: Tensor
-    nameless: Tensor
-    logits: Tensor
 
 
 def forward(
@@ -32,8 +18,10 @@ def forward(
     identities: Tensor,
     batch: Batch,
     precision: torch.dtype = torch.float32,
-) -> Forward:
-    """Return the scores that the towers give before each of the batch's targets.
+) -> Tensor:
+    """Return the scores that the towers give before each of the batch's targets, float32 (t, m).
+
+    `MASKED` stands where an item does not compete.
 
     What the user has seen by then competes with no target, as it is left out of slates; training without
     this mask spends the model on pushing history down.
@@ -47,9 +35,8 @@ def forward(
     """
     items = torch.from_numpy(batch.items)
     texts = text_vectors if len(items) == len(text_vectors) else text_vectors[items]  # all of them: no copy
-    named = towers.item.forget_some(identities[items])
     with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
-        vectors = towers.item(texts, named)
+        vectors = towers.item(texts, towers.item.forget_some(identities[items]))
         rows, signals, gaps = (torch.from_numpy(column) for column in batch.histories[:3])
         # `embedding` rather than indexing: its gradient is summed in a fixed order, so equal seeds stay equal.
         users = towers.user(functional.embedding(rows, vectors), signals, gaps)
@@ -61,15 +48,14 @@ def forward(
     masked = (seen_from <= columns.to(seen_from.dtype)[:, None]).scatter_(1, batch.targets[:, None], False)
     # Unknown to autograd: no loss has a gradient here, and two passes over the largest array of a step are saved.
     logits.detach().masked_fill_(masked, MASKED)
-    return Forward(vectors.float(), named == UNKNOWN, logits)
+    return logits
 
 
 def next_item_loss(logits: Tensor, batch: Batch, loss: str = "softmax") -> Tensor:
     """Return the mean loss of the batch's targets, a scalar in nats.
 
     A negative that was drawn stands for all that were not: it counts by one over its chance to be drawn. The
-    target is always there and counts once. (`forward` leaves this to the loss: its scores go on to the
-    second stage, which must see what serving sees.)
+    target is always there and counts once.
 
     Args:
         loss: the setting `training.loss`: the cross entropy of the next item, or, with `bce`, the sum of those of

@@ -113,8 +113,7 @@ class Pools:
         if self._reranker is None or self._counted is None:
             return pool.base
         found = pair_features(self._counted, sequences, pool.events, pool.items.numpy(), crossed=True)
-        vectors = self.item_vectors[pool.items.flatten()]
-        final = self._reranker.eval()(pool.base.flatten(), torch.from_numpy(found), vectors)
+        final = self._reranker.eval()(pool.base.flatten(), torch.from_numpy(found))
         return final.view(pool.base.shape).masked_fill(pool.base <= MASKED / 2, MASKED)
 
 

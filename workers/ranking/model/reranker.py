@@ -14,16 +14,16 @@ _OF_UNMET = [place for place, name in enumerate((*NAMES, "score")) if name in ("
 
 
 class Reranker(nn.Module):
-    """score = towers' score · scale + w · features + MLP(features, item vector); it starts as the towers' score.
+    """score = towers' score · scale + w · features + MLP(features); it starts as the towers' score.
 
-    A candidate that nobody can have acted on has w · features of its text in place of both, see `by_text`.
+    A candidate that nobody can have acted on has w · features of its text in place of both, see `by_text`. Item
+    vectors are no feature: they move on when this has learned, and with them NDCG@10 was .116 instead of .122.
 
     Args:
-        width: numbers in an item vector.
         hidden: units of the MLP.
     """
 
-    def __init__(self, width: int, hidden: int, seed: int = 0) -> None:
+    def __init__(self, hidden: int, seed: int = 0) -> None:
         super().__init__()
         self.feature_mean: Tensor
         self.feature_scale: Tensor
@@ -32,12 +32,11 @@ class Reranker(nn.Module):
         self.score_scale = nn.Parameter(torch.ones(()))
         self.linear = nn.Linear(len(_OF_MET), 1, bias=False)
         self.feature_in = nn.Linear(len(_OF_MET), hidden)
-        self.item_in = nn.Linear(width, hidden, bias=False)
         self.middle = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, 1, bias=False)
         self.unmet = nn.Linear(len(_OF_UNMET), 1)
         generator = torch.Generator().manual_seed(seed)
-        for layer in (self.feature_in, self.item_in, self.middle):
+        for layer in (self.feature_in, self.middle):
             nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
         for bias in (self.feature_in.bias, self.middle.bias):
             nn.init.zeros_(bias)
@@ -51,18 +50,17 @@ class Reranker(nn.Module):
         self.feature_mean.copy_(sample.mean(0))
         self.feature_scale.copy_(1 / sample.std(0).clamp(min=1e-3))
 
-    def forward(self, scores: Tensor, found: Tensor, items: Tensor) -> Tensor:
+    def forward(self, scores: Tensor, found: Tensor) -> Tensor:
         """Return the final scores, float32 (m,).
 
         Args:
             scores: float32 (m,), of the towers.
             found: float32 (m, FEATURES - 1), of `features`.
-            items: float32 (m, width), item vectors.
         """
         x = torch.cat([found, scores.detach()[:, None]], dim=1)
         x = (x - self.feature_mean) * self.feature_scale
         met = x[:, _OF_MET]
-        hidden = functional.gelu(self.feature_in(met) + self.item_in(items))
+        hidden = functional.gelu(self.feature_in(met))
         hidden = functional.gelu(self.middle(hidden)) + hidden
         final = scores * self.score_scale + (self.linear(met) + self.out(hidden))[:, 0]
         unmet = found[:, _UNMET] > 0

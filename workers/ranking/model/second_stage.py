@@ -50,23 +50,20 @@ class Rescorer:
     feature_names = NAMES
 
     def __init__(self, second: SecondStage) -> None:
-        hidden, width = second.weights["item_in.weight"].shape
-        self._reranker = Reranker(width, hidden)
+        self._reranker = Reranker(len(second.weights["middle.weight"]))
         self._reranker.load_state_dict(dict(second.weights))
         self._reranker.eval()
         self._evidence = second.evidence
         self._known = len(second.trends)
 
     @torch.inference_mode()
-    def rescore(self, scores: Matrix, vectors: Matrix, texts: Matrix, trails: Trails, pairs: Pairs) -> Matrix:
+    def rescore(self, scores: Matrix, texts: Matrix, trails: Trails, pairs: Pairs) -> Matrix:
         """Return the final scores, float32 (m,), each independent of the others to 1e-5.
 
         Args:
             scores: float32 (m,), of the towers.
-            vectors: float32 (m, width), item vectors of the candidates.
             texts: float32 (k, d), unit text vectors that `trails` and `pairs` speak of.
         """
         found = features(self._evidence, self._known, texts, trails, pairs)
-        tensors = (torch.from_numpy(array) for array in (scores, found, vectors))
-        final: Matrix = self._reranker(*tensors).numpy()
+        final: Matrix = self._reranker(torch.from_numpy(scores), torch.from_numpy(found)).numpy()
         return final

@@ -65,7 +65,8 @@ def train(
 
     First the towers: the newest `settings.validation_share` of the time line is held out, this stage stops
     when NDCG@10 there has not risen for `settings.patience` measurements, and the averaged weights that did
-    best go on. Then, for `settings.finish_epochs`, the towers and the re-ranker learn from everything. Last come
+    best go on. Then the re-ranker learns from what was held out, and for `settings.finish_epochs` the towers learn
+    from everything. Last come
     the action heads and the further scorers that `settings.stages` names, which change nothing of the rest. On one
     machine equal arguments give bundles of equal version, as long as torch runs as many threads.
 
