@@ -60,7 +60,7 @@ class RankingSettings(Section):
     """Answer `ranking.requests.v1`; off, the items are not held by their texts for it."""
     query_candidates: int = Field(default=200, ge=1)
     """Candidates whose texts are nearest to the words of a request."""
-    query_weight: float = Field(default=20.0, ge=0)
+    query_weight: float = Field(default=30.0, ge=0)
     """What the nearness of words and text, a cosine, counts for beside the model's score: 0 ranks what was found
     by the user's taste alone, large numbers by the words alone."""
     few_events: int = Field(default=3, ge=0)

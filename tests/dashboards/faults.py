@@ -1,6 +1,7 @@
 """What is done to a running Headrace, and which alerts have to say so."""
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from confluent_kafka import Producer
 from streams.codec import encode_json
 from streams.contracts import ModelAlias, ModelVersion
 from streams.kafka import producer
+from streams.slo import FRESHNESS_SECONDS
 from streams.topics import CLICKSTREAM, MODELS
 from tests.dashboards.shop import Shop
 from tests.integration.poison import BAD
@@ -81,13 +83,17 @@ def open_transaction(shop: Shop, wait: Callable[..., None]) -> None:
 
 
 def stopped_worker(shop: Shop, wait: Callable[..., None]) -> None:
-    """The state worker is away while everybody clicks."""
-    shop.workers.stop("state")
-    try:
-        wait("HeadraceWorkerDown")
-        shop.traffic.burst()
-    finally:
-        shop.workers.again("state")
+    """The state worker is away while everybody clicks, twice: once is near the share at which the alerts fire."""
+    for alerts in (("HeadraceWorkerDown",), ()):
+        shop.workers.stop("state")
+        try:
+            wait(*alerts)
+            shop.traffic.burst()
+            time.sleep(FRESHNESS_SECONDS)
+        finally:
+            shop.workers.again("state")
+        shop.monitoring.until(lambda: "HeadraceWorkerDown" not in shop.monitoring.firing(), "it is back", 60)
+        time.sleep(3 * FRESHNESS_SECONDS)
     wait("HeadraceFreshnessBurnsFast", "HeadraceFreshnessBurnsSlow")
 
 

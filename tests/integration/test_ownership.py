@@ -138,7 +138,8 @@ def test_a_worker_is_not_ready_until_its_state_was_read_back_and_tells_how_much_
         create_topics(settings, encoder_id(settings.encoder))
         client = producer(settings)
         for number in range(400):
-            client.produce(USER_STATE, key=f"u{number}".encode(), value=b"state", partition=number % PARTITIONS)
+            key = f"u{number}".encode()
+            client.produce(USER_STATE, key=key, value=b"state", partition=owner(key, PARTITIONS))
         assert client.flush(SECONDS) == 0
         transform, health = StateTransform(settings, PARTITIONS), Health()
         watched = Watched(health)
