@@ -139,7 +139,10 @@ def test_a_dead_worker_ends_the_demo_with_the_end_of_its_log_and_nothing_is_left
 
 
 def test_ctrl_c_stops_everything_within_five_seconds(demos: list[Demo], tmp_path: Path) -> None:
+    # A shell's background job ignores Ctrl-C, and so does whatever it starts; tests may run in one.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     demos.append(demo := Demo(tmp_path, "--events", "2000", "--rate", "20"))
+    signal.signal(signal.SIGINT, before)
     demo.until("Replay")
     pids = demo.pids()
     started = time.monotonic()
