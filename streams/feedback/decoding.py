@@ -1,6 +1,6 @@
 """From raw records to what the feedback app can use. Total: what cannot be used is a `Rejected` value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from streams.codec import (
@@ -27,6 +27,15 @@ class Erased(NamedTuple):
 
     user_id: str
     erasure_id: str | None
+
+
+Heard = tuple[Record, Message | Erased | Rejected]
+"""A record, and what it says or why it says nothing."""
+
+
+def heard(records: Iterable[Record]) -> list[Heard]:
+    """Return the records with what they say."""
+    return [(record, decoded(record)) for record in records]
 
 
 def decoded(record: Record) -> Message | Erased | Rejected:

@@ -1,6 +1,6 @@
 """The join as a batch of records sees it: states from the table, steps, examples and new states out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from streams.clock import Clock, from_ms, wall_seconds
 from streams.codec import encode_msgpack
@@ -9,7 +9,7 @@ from streams.dead_letters import dead_letter
 from streams.feedback import metrics
 from streams.feedback.attribution import acted, deadline_ms, expired, offered
 from streams.feedback.deadlines import Deadlines
-from streams.feedback.decoding import Erased, decoded
+from streams.feedback.decoding import Erased, Heard
 from streams.feedback.join_state import JoinState, decode_join_state, kept, new_state, slate_of
 from streams.feedback.outbox import Outbox
 from streams.feedback.step import At, Step
@@ -73,7 +73,7 @@ class Joining:
         self._table.forget(gone)
         metrics.USERS.set(len(self._table))
 
-    async def handle(self, records: Sequence[Record]) -> None:
+    async def handle(self, batch: Sequence[Heard]) -> None:
         """Make what these records cause permanent.
 
         Raises:
@@ -82,24 +82,22 @@ class Joining:
         examples: list[tuple[int, TrainingExample]] = []
         letters: list[Output] = []
         receipts: list[Output] = []
-        with metrics.HANDLE_SECONDS.time():
-            for record in records:  # 1
-                message = decoded(record)
-                if isinstance(message, Rejected):
-                    metrics.REJECTED.labels(record.topic, message.reason).inc()
-                    letters.append(dead_letter(message))
-                elif isinstance(message, Erased):
-                    self._open[record.key or b""] = None
-                    receipts += self._receipts(record, message)
-                elif isinstance(message, ActionBatch | Recommendation):
-                    for said in message.actions if isinstance(message, ActionBatch) else (message,):
-                        step = self._step(record, said)
-                        examples += [(record.partition, example) for example in step.examples]
-            for number in {record.partition for record in records}:  # 2
-                examples += [(number, example) for example in self._swept(number)]
-            await self._outbox.deliver([*letters, *map(_example_record, examples)])  # 3
-            await self._table.write(self._changes(records))  # 4
-            await self._outbox.deliver(receipts)  # 5
+        for record, message in batch:  # 1
+            if isinstance(message, Rejected):
+                metrics.REJECTED.labels(record.topic, message.reason).inc()
+                letters.append(dead_letter(message))
+            elif isinstance(message, Erased):
+                self._open[record.key or b""] = None
+                receipts += self._receipts(record, message)
+            else:
+                for said in message.actions if isinstance(message, ActionBatch) else (message,):
+                    step = self._step(record, said)
+                    examples += [(record.partition, example) for example in step.examples]
+        for number in {record.partition for record, _ in batch}:  # 2
+            examples += [(number, example) for example in self._swept(number)]
+        await self._outbox.deliver([*letters, *map(_example_record, examples)])  # 3
+        await self._table.write(self._changes({record.key: record.partition for record, _ in batch}))  # 4
+        await self._outbox.deliver(receipts)  # 5
         self._open.clear()
         self._tallies.count()
         metrics.USERS.set(len(self._table))
@@ -170,8 +168,7 @@ class Joining:
             deadline = deadline_ms(step.state, self._settings)
             self._deadlines.setdefault(partition, Deadlines()).set(key, deadline)
 
-    def _changes(self, records: Sequence[Record]) -> dict[bytes, Change]:
-        homes = {record.key: record.partition for record in records}
+    def _changes(self, homes: Mapping[bytes | None, int]) -> dict[bytes, Change]:
         changes: dict[bytes, Change] = {}
         for key, state in self._open.items():
             if state is not None:

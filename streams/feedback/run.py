@@ -64,6 +64,7 @@ class _Feedback:
         users = AwaitedTable(self._table(_USERS, self._recovered), outbox)
         trends = AwaitedTable(self._table(_TRENDS), outbox)
         self._handler = InTurn(
+            Joining.sources,
             Joining(users, outbox, settings.feedback, self._committed),
             Trending(trends, outbox, settings.feedback),
         )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from streams.codec import decode_item_trend, encode_msgpack
 from streams.contracts import ActionBatch, ItemTrend, Output, Record
 from streams.feedback import metrics
-from streams.feedback.decoding import decoded
+from streams.feedback.decoding import Heard
 from streams.feedback.outbox import Outbox
 from streams.feedback.stream_time import StreamTime
 from streams.feedback.tables import AwaitedTable
@@ -27,8 +27,6 @@ class Trending:
     What holds no actions it passes over: `Joining` sees to bad records and to erasures, and counts name no user.
     """
 
-    sources = (USER_ACTIONS,)
-
     def __init__(self, table: AwaitedTable, outbox: Outbox, settings: FeedbackSettings) -> None:
         self._table = table
         self._outbox = outbox
@@ -40,22 +38,20 @@ class Trending:
         self._times = {number: time for number, time in self._times.items() if number in partitions}
         self._table.forget([key for key, _ in self._table.items() if partition_of(key) not in partitions])
 
-    async def handle(self, records: Sequence[Record]) -> None:
+    async def handle(self, batch: Sequence[Heard]) -> None:
         """Make what these records cause permanent; raises as `Joining.handle` does."""
         changed: dict[_Place, ItemTrend] = {}
-        with metrics.HANDLE_SECONDS.time():
-            for record in records:
-                message = decoded(record)
-                if isinstance(message, ActionBatch):
-                    for activity in activities(message.actions):
-                        self._count(record, activity, changed)
-            values = {place: encode_msgpack(trend) for place, trend in changed.items()}
-            await self._outbox.deliver(
-                Output(ITEM_TRENDS, number, item_id.encode(), value) for (number, item_id), value in values.items()
-            )
-            await self._table.write(
-                {table_key(number, item_id): (number, value) for (number, item_id), value in values.items()}
-            )
+        for record, message in batch:
+            if isinstance(message, ActionBatch):
+                for activity in activities(message.actions):
+                    self._count(record, activity, changed)
+        values = {place: encode_msgpack(trend) for place, trend in changed.items()}
+        await self._outbox.deliver(
+            Output(ITEM_TRENDS, number, item_id.encode(), value) for (number, item_id), value in values.items()
+        )
+        await self._table.write(
+            {table_key(number, item_id): (number, value) for (number, item_id), value in values.items()}
+        )
 
     def _count(self, record: Record, activity: Activity, changed: dict[_Place, ItemTrend]) -> None:
         place = record.partition, activity.item_id
@@ -71,7 +67,7 @@ class Trending:
         return None if value is None else decode_item_trend(value)
 
     def _now_ms(self, record: Record, activity: Activity) -> int:
-        time = self._times.setdefault(record.partition, StreamTime(self.sources, self._jump_ms))
+        time = self._times.setdefault(record.partition, StreamTime((USER_ACTIONS,), self._jump_ms))
         return time.advance(record.topic, activity.newest_ms, record.timestamp_ms)
 
 

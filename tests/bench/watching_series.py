@@ -90,7 +90,6 @@ def _feedback(items: int, users: int) -> None:
     from streams.feedback.joining import Joining  # noqa: PLC0415
     from streams.feedback.step import Outcome, Step  # noqa: PLC0415
     from streams.feedback.tallies import SOURCES, Tallies  # noqa: PLC0415
-    from streams.feedback.trending import Trending  # noqa: PLC0415
 
     settings = load_settings()
     tallies, state = Tallies(settings.feedback.model_versions), new_state("u", 0)
@@ -103,7 +102,7 @@ def _feedback(items: int, users: int) -> None:
                     outcomes = tuple(Outcome(offer, kind) for kind in range(len(TYPES)))
                     tallies.add(Step(state, offers=(offer,), outcomes=outcomes))
         tallies.count()
-    for topic in (*Joining.sources, *Trending.sources):
+    for topic in Joining.sources:
         exported.MESSAGES.labels(topic).inc()
         for reason in metrics.REASONS:
             exported.REJECTED.labels(topic, reason).inc()

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from streams.codec import decode_receipt
 from streams.contracts import Output, Record
+from streams.feedback.decoding import heard
 from streams.feedback.joining import Joining
 from streams.feedback.outbox import Outbox
 from streams.feedback.tables import AwaitedTable
@@ -43,7 +44,7 @@ def handled(batches: Iterable[list[Record]]) -> tuple[dict[bytes, bytes], list[O
     outbox = cast(Outbox, sent)
     joining = Joining(AwaitedTable(cast(Any, table), outbox), outbox, SETTINGS, lambda *_: None)
     for batch in batches:
-        asyncio.run(joining.handle(batch))
+        asyncio.run(joining.handle(heard(batch)))
     return table.data, sent.outputs
 
 

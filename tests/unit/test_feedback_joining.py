@@ -22,7 +22,7 @@ from streams.contracts import (
     UserAction,
 )
 from streams.errors import Transient
-from streams.feedback.decoding import Erased, decoded
+from streams.feedback.decoding import Erased, decoded, heard
 from streams.feedback.joining import Joining
 from streams.feedback.tables import AwaitedTable, Change
 from streams.topics import RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS, dead_letters
@@ -124,7 +124,7 @@ async def run(
             handled = start
         some = log[handled : handled + batch]
         try:
-            await handler.handle(some)
+            await handler.handle(heard(some))
         except Transient:
             handler = None
             continue
@@ -161,15 +161,15 @@ def test_states_whose_windows_are_over_leave_the_table_once_their_records_are_co
         cast(AwaitedTable, table), cast(Any, Outbox(power)), SETTINGS, lambda *place: commits.get(place)
     )
     handler.recovered(frozenset(range(4)))
-    asyncio.run(handler.handle(log_of(said)))
+    asyncio.run(handler.handle(heard(log_of(said))))
     assert len(table) > 50
     days = [log_of(_days_on(ends(said), day)) for day in range(4)]
     for day in range(2):
-        asyncio.run(handler.handle(_from(10_000 * (day + 1), days[day])))
+        asyncio.run(handler.handle(heard(_from(10_000 * (day + 1), days[day]))))
     assert len(table) > 50, "their windows are over, but their records may be read again"
     commits.update({(topic, number): 50_000 for topic in (USER_ACTIONS, RECOMMENDATIONS) for number in range(4)})
     for day in (2, 3):
-        asyncio.run(handler.handle(_from(10_000 * (day + 1), days[day])))
+        asyncio.run(handler.handle(heard(_from(10_000 * (day + 1), days[day]))))
     assert len(table) == 4
 
 
@@ -257,7 +257,7 @@ def test_bad_bytes_go_whole_to_their_dead_letter_topic_and_are_counted_by_reason
     handler.recovered(frozenset({0}))
     labels = {"topic": USER_ACTIONS, "reason": "malformed"}
     before = REGISTRY.get_sample_value("headrace_feedback_rejected_total", labels) or 0
-    asyncio.run(handler.handle([record(USER_ACTIONS, b"u", b"\x99\x01")]))
+    asyncio.run(handler.handle(heard([record(USER_ACTIONS, b"u", b"\x99\x01")])))
     (letter,) = outbox.delivered
     assert (letter.topic, letter.key, letter.value) == (dead_letters(USER_ACTIONS), b"u", b"\x99\x01")
     assert REGISTRY.get_sample_value("headrace_feedback_rejected_total", labels) == before + 1

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from streams.codec import decode_item_trend, encode_msgpack
 from streams.contracts import ActionBatch, EventType, Output, Record, UserAction
 from streams.errors import Transient
+from streams.feedback.decoding import Erased, Heard, heard
 from streams.feedback.in_turn import InTurn
 from streams.feedback.tables import Change
 from streams.feedback.trending import Trending, partition_of, table_key
@@ -73,7 +74,7 @@ def counted(outbox: Outbox) -> dict[tuple[int, str], float]:
 def test_an_item_has_a_trend_for_each_partition_whose_users_act_on_it() -> None:
     outbox = Outbox()
     batch = [record(0, 5, "a", "b", "a"), record(3, 2, "a"), record(0, 6, "a")]
-    asyncio.run(trending(Table(), outbox).handle(batch))
+    asyncio.run(trending(Table(), outbox).handle(heard(batch)))
     assert counted(outbox) == {(0, "a"): 3.0, (0, "b"): 1.0, (3, "a"): 1.0}
     assert len(outbox.delivered) == 3, "the newest of each, once"
 
@@ -82,7 +83,7 @@ def test_erasures_and_what_cannot_be_read_are_left_to_the_join() -> None:
     outbox, table = Outbox(), Table()
     erased = Record(USER_ACTIONS, 0, 0, NOW_MS, b"u", None)
     bad = Record(USER_ACTIONS, 0, 1, NOW_MS, None, b"\xc1")
-    asyncio.run(trending(table, outbox).handle([erased, bad]))
+    asyncio.run(trending(table, outbox).handle(heard([erased, bad])))
     assert not outbox.delivered
     assert not table.held
 
@@ -98,10 +99,10 @@ def test_a_batch_that_is_repeated_after_a_death_counts_once(
     outbox, table = Outbox(), Table(dies=True, works=works)
     log = [record(1, offset, *items) for offset, items in enumerate(records)]
     with pytest.raises(Transient):
-        asyncio.run(trending(table, outbox).handle(log))
+        asyncio.run(trending(table, outbox).handle(heard(log)))
     again = trending(table, outbox)
-    asyncio.run(again.handle(log))
-    asyncio.run(again.handle(log[first_again:]))
+    asyncio.run(again.handle(heard(log)))
+    asyncio.run(again.handle(heard(log[first_again:])))
     want = {item: float(sum(items.count(item) for items in records)) for items in records for item in items}
     assert counted(outbox) == {(1, item): count for item, count in want.items()}
 
@@ -109,7 +110,7 @@ def test_a_batch_that_is_repeated_after_a_death_counts_once(
 def test_what_another_worker_owns_now_is_forgotten() -> None:
     table, outbox = Table(), Outbox()
     handler = trending(table, outbox)
-    asyncio.run(handler.handle([record(0, 0, "a b"), record(11, 0, "a b")]))
+    asyncio.run(handler.handle(heard([record(0, 0, "a b"), record(11, 0, "a b")])))
     handler.recovered(frozenset({11}))
     assert list(table.held) == [table_key(11, "a b")]
 
@@ -120,23 +121,23 @@ def test_keys_of_the_table_tell_partitions_and_items_apart(partition: int, item:
     assert table_key(partition, item).endswith(item.encode())
 
 
-class Handler:
-    def __init__(self, name: str, sources: tuple[str, ...], seen: list[Any]) -> None:
-        self.name, self.sources, self._seen = name, sources, seen
+class Part:
+    def __init__(self, name: str, seen: list[Any]) -> None:
+        self._name, self._seen = name, seen
 
     def recovered(self, partitions: frozenset[int]) -> None:
-        self._seen.append((self.name, partitions))
+        self._seen.append((self._name, partitions))
 
-    async def handle(self, records: Sequence[Record]) -> None:
-        self._seen.append((self.name, [each.offset for each in records]))
+    async def handle(self, batch: Sequence[Heard]) -> None:
+        self._seen.append((self._name, [(each.offset, type(message)) for each, message in batch]))
 
 
-def test_handlers_get_their_own_records_one_after_the_other() -> None:
+def test_a_batch_is_decoded_once_and_goes_to_one_part_after_the_other() -> None:
     seen: list[Any] = []
-    both = InTurn(Handler("join", (USER_ACTIONS, RECOMMENDATIONS), seen), Handler("trends", (USER_ACTIONS,), seen))
-    slate = Record(RECOMMENDATIONS, 0, 7, NOW_MS, b"u", None)
-    asyncio.run(both.handle([record(0, 1, "a"), slate]))
+    both = InTurn((USER_ACTIONS, RECOMMENDATIONS), Part("join", seen), Part("trends", seen))
+    null = Record(RECOMMENDATIONS, 0, 7, NOW_MS, b"u", None)
+    asyncio.run(both.handle([record(0, 1, "a"), null]))
     both.recovered(frozenset({2}))
-    assert both.sources == (USER_ACTIONS, RECOMMENDATIONS)
+    said = [(1, ActionBatch), (7, Erased)]
     partitions = frozenset({2})
-    assert seen == [("join", [1, 7]), ("trends", [1]), ("join", partitions), ("trends", partitions)]
+    assert seen == [("join", said), ("trends", said), ("join", partitions), ("trends", partitions)]
