@@ -4,13 +4,17 @@ Source: org.apache.kafka.common.utils.Utils.murmur2 and BuiltInPartitioner.parti
 `tests/integration` holds this file to what librdkafka does.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import islice
 
 _SEED = 0x9747B28C
 _M = 0x5BD1E995
 _R = 24
 _WORD = 0xFFFFFFFF
 _POSITIVE = 0x7FFFFFFF
+LOOKED_AT = 20
+"""Keys of a partition that tell whether it is theirs: where partitions were doubled, half of them are astray."""
 
 
 def murmur2(key: bytes) -> int:
@@ -32,3 +36,8 @@ def murmur2(key: bytes) -> int:
 def owner(key: bytes, partitions: int) -> int:
     """Return the partition, of `partitions`, that a record with this key belongs to."""
     return (murmur2(key) & _POSITIVE) % partitions
+
+
+def astray(keys: Iterable[bytes], partition: int, partitions: int) -> int:
+    """Return how many of the first `LOOKED_AT` keys of a partition belong to another one."""
+    return sum(owner(key, partitions) != partition for key in islice(keys, LOOKED_AT))

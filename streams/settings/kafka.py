@@ -39,7 +39,7 @@ class TopicSettings(Section):
 
     partitions: int = Field(default=4, ge=1)
     """Partitions of every user-keyed and item-keyed topic; they must be equal (checked at start). Choose once:
-    users stay where this number put them, and `headrace doctor` finds those whose events go elsewhere since."""
+    users stay where this number put them, and a state worker that finds some whose events go elsewhere stops."""
     replication_factor: int = Field(default=1, ge=1)
     """Replicas of every partition; 3 in production."""
 

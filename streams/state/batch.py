@@ -46,7 +46,7 @@ class Batch:
     """
 
     def __init__(self, store: PartitionStore, rules: Rules, feedback: Feedback | None) -> None:
-        self.users: dict[bytes | None, Work] = {}
+        self.users: dict[bytes, Work] = {}
         self._store = store
         self._rules = rules
         self._feedback = feedback

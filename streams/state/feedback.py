@@ -11,7 +11,7 @@ RECORD_BYTES = 64 * 1024
 """Most bytes of a record of several entries: the reader takes whole records, and keeps many in a queue."""
 
 Action = tuple[str, int, str, int, float | None, str | None, int, int, int]
-"""The fields of a `UserAction`, with the same form on the wire; a tuple costs a quarter of a struct."""
+"""The fields of a `UserAction`, with the same form on the wire; one is made for every event."""
 
 _RECORD_ENTRIES = 256
 _RATING = EventType.RATING.code

@@ -24,7 +24,7 @@ from xxhash import xxh3_64_digest
 from streams.clock import to_ms
 from streams.contracts import Event, EventType, Record, Source, UserState
 from streams.contracts.events import DECISIONS
-from streams.contracts.users import END, HASH_BYTES, ROW
+from streams.contracts.users import END, HASH_BYTES, row_of
 from streams.settings.state import StateSettings
 from streams.state import columns
 from streams.state.draft import Draft
@@ -79,7 +79,7 @@ def apply(draft: Draft, arrivals: Sequence[Arrival], rules: Rules) -> list[Arriv
     items, rows = draft.item_column, draft.row_column
     newest_ms, second_ms = draft.last_event_time_ms, draft.second_event_time_ms
     last_mark, session_id, mark = draft.last_session, None, 0
-    window, gap_ms, pack = rules.recent_bytes, rules.session_gap_ms, ROW.pack
+    window, gap_ms = rules.recent_bytes, rules.session_gap_ms
     for arrival in arrivals:
         record, event, time_ms = arrival
         topic = 0 if record.topic == CLICKSTREAM else 1
@@ -107,7 +107,7 @@ def apply(draft: Draft, arrivals: Sequence[Arrival], rules: Rules) -> list[Arriv
             newest_ms, second_ms, last_mark = time_ms, newest_ms, mark
             if code not in _UNUSUAL:
                 items += (event.item_id or "").encode() + END
-                rows += pack(time_ms & 0xFFFF_FFFF, time_ms >> 32, mark, code)
+                rows += row_of(time_ms, mark, code)
                 continue
         elif time_ms > second_ms:
             second_ms = time_ms

@@ -1,16 +1,15 @@
 """The state worker's transform: clicks and erasures in, `user.state.v1` out, one record a user and batch."""
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 
 from streams import metrics
 from streams.clock import Clock, from_ms, wall_seconds
 from streams.contracts import Erasure, Event, Output, Record, Rejected
 from streams.errors import BrokerError
-from streams.partitioner import owner
+from streams.partitioner import astray, owner
 from streams.privacy.pseudonyms import pseudonymise
 from streams.settings import Settings
-from streams.state.batch import Batch, Work
+from streams.state.batch import Batch
 from streams.state.feedback import Feedback
 from streams.state.intake import Intake, Message
 from streams.state.ownership import passed_on
@@ -18,9 +17,6 @@ from streams.state.rules import Rules
 from streams.store import MemoryStore, PartitionStore, ends_of
 from streams.topics import CLICKSTREAM, ERASURES, REKEYED, USER_STATE
 from streams.transform import Changelog, Ends, changelog
-
-_LOOKED_AT = 20
-"""Users of each partition: where partitions were doubled, half of them lie elsewhere."""
 
 
 class StateTransform:
@@ -57,18 +53,17 @@ class StateTransform:
         feedback = Feedback() if self._settings.state.feedback else None
         users = Batch(self._store, self._rules, feedback)
         outputs: list[Output] = []
-        met = users.users.get if self._rename is None else _nobody
         for message in batch:
-            record, what, _ = message
-            work = met(record.key)
+            record, what, time_ms = message
+            work = users.users.get(record.key or b"") if self._rename is None else None
             # Most records are one more event of somebody whom the batch has met, in the right place.
             if (
                 work is not None
                 and work.user_id == what.user_id
                 and work.partition == record.partition
-                and type(what) is Event
+                and isinstance(what, Event)
             ):
-                work.arrivals.append((record, what, message[2]))
+                work.arrivals.append((record, what, time_ms))
             elif (stray := self._sorted_in(users, message)) is not None:
                 outputs.append(stray)
         outputs += users.outputs()
@@ -120,13 +115,13 @@ class StateTransform:
             BrokerError: some lie elsewhere than their events go to.
         """
         for partition in partitions:
-            for key, _ in islice(self._store.items(partition), _LOOKED_AT):
-                if owner(key, self._partitions) != partition:
-                    raise BrokerError(
-                        f"{USER_STATE}-{partition} holds users of other partitions: "
-                        "there are more partitions now, and such users would begin from nothing.",
-                        "make the topics again with one number of partitions and load the events again.",
-                    )
+            keys = (key for key, _ in self._store.items(partition))
+            if astray(keys, partition, self._partitions):
+                raise BrokerError(
+                    f"{USER_STATE}-{partition} holds users of other partitions: "
+                    "there are more partitions now, and such users would begin from nothing.",
+                    "make the topics again with one number of partitions and load the events again.",
+                )
         metrics.STATES.set(len(self._store))
 
     def revoked(self, partitions: Sequence[int]) -> None:
@@ -137,8 +132,3 @@ class StateTransform:
     def close(self) -> None:
         """Let go of the store."""
         self._store.close()
-
-
-def _nobody(key: bytes | None) -> Work | None:
-    """Return None: a key on the clickstream is not what its user is called here."""
-    return None

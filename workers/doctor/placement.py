@@ -1,6 +1,6 @@
 """Whether users' states lie where their events go; topics that were given more partitions part the two."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,14 +10,12 @@ from confluent_kafka.admin._metadata import ClusterMetadata
 from streams.arrivals import place_of
 from streams.clock import monotonic_seconds
 from streams.kafka import consumer, embedded_cluster, whole
-from streams.partitioner import owner
+from streams.partitioner import LOOKED_AT, astray
 from streams.settings import Settings
 from streams.topics import USER_STATE
 from workers.doctor.findings import Finding, problem
 
 _SECONDS: Final = 10.0
-_LOOKED_AT: Final = 20
-"""Of each partition: where partitions were doubled, half of the users lie elsewhere."""
 
 
 def placement(settings: Settings, cluster: ClusterMetadata) -> Iterator[Finding]:
@@ -26,23 +24,22 @@ def placement(settings: Settings, cluster: ClusterMetadata) -> Iterator[Finding]
         return
     partitions = len(cluster.topics[USER_STATE].partitions)
     users = _first_users(settings, partitions)
-    astray = sum(owner(key, partitions) != partition for partition, key in users)
-    if astray:
+    elsewhere = sum(astray(keys, partition, partitions) for partition, keys in users.items())
+    if elsewhere:
         yield problem(
             "Partitions",
-            f"{astray} of {len(users)} users on {USER_STATE} lie on other partitions than their events go to: "
-            "the topics have got more partitions since.",
+            f"{elsewhere} of {sum(map(len, users.values()))} users on {USER_STATE} lie on other partitions than "
+            "their events go to: the topics have got more partitions since.",
             "make the topics again with one number of partitions and load the events again: "
-            "workers begin such users from nothing, and erase only what is new of them.",
+            "state workers that find such users do not start.",
         )
 
 
-def _first_users(settings: Settings, partitions: int) -> list[tuple[int, bytes]]:
-    """Return partition and key of the oldest records, `_LOOKED_AT` of each partition at most."""
+def _first_users(settings: Settings, partitions: int) -> dict[int, list[bytes]]:
+    """Return the keys of the oldest records by partition, `LOOKED_AT` of each at most."""
     reader = consumer(settings, None)
     reader.assign(whole(USER_STATE, partitions, OFFSET_BEGINNING))
-    found: list[tuple[int, bytes]] = []
-    counts: Counter[int] = Counter()
+    found: dict[int, list[bytes]] = defaultdict(list)
     left, deadline = set(range(partitions)), monotonic_seconds() + _SECONDS
     try:
         while left and monotonic_seconds() < deadline:
@@ -52,9 +49,8 @@ def _first_users(settings: Settings, partitions: int) -> list[tuple[int, bytes]]
                     continue
                 _, partition, _ = place_of(message)
                 if error is None and key is not None and partition in left:
-                    found.append((partition, key))
-                    counts[partition] += 1
-                if error is not None or counts[partition] >= _LOOKED_AT:
+                    found[partition].append(key)
+                if error is not None or len(found[partition]) >= LOOKED_AT:
                     left.discard(partition)
     finally:
         reader.close()
