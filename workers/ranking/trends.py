@@ -16,6 +16,15 @@ _HOUR, _DAY, _WEEK = range(len(TREND_HOURS))
 _FIRST_CAPACITY = 1_024
 _END = -1
 """Ends a chain of slots."""
+_SLOT = np.dtype(
+    [
+        ("counts", np.float64, (len(TREND_HOURS),)),
+        ("time_ms", np.int64),
+        ("partition", np.int32),
+        ("next", np.int32),
+    ]
+)
+"""What one partition says of an item, and where what another says of it stands."""
 _RANK_SECONDS = 1.0
 _HOUR_MS = 3_600_000
 _WEEK_DAYS = 7
@@ -24,9 +33,9 @@ _WEEK_DAYS = 7
 class Trends:
     """Decayed counts of every item that has any, by the stream time of the newest of them.
 
-    Each partition of the topic says what its users did with an item. That stands in slots of arrays, those of one
-    item in a chain, and is added up when it is asked for. Empty, and asked for nothing, when no feedback worker
-    runs.
+    Each partition of the topic says what its users did with an item. That stands in slots of an array, those of
+    one item in a chain, and is added up when it is asked for. Empty, and asked for nothing, when no feedback
+    worker runs.
 
     Args:
         clock: seconds that only grow; the ranking is made anew at most once a second.
@@ -36,11 +45,8 @@ class Trends:
         self._clock = clock
         self._first_slots: dict[str, int] = {}
         self._ids: list[str] = []
-        self._slots = 0
-        self._counts: Counts = np.zeros((_FIRST_CAPACITY, len(TREND_HOURS)))
-        self._times_ms = np.zeros(_FIRST_CAPACITY, np.int64)
-        self._partitions = np.zeros(_FIRST_CAPACITY, np.int32)
-        self._next_slots = np.zeros(_FIRST_CAPACITY, np.int32)
+        self._used = 0
+        self._slots = np.zeros(_FIRST_CAPACITY, _SLOT)
         self._rising: tuple[float, tuple[int, int], Rows] | None = None
         self._applied = 0
         self._newest_ms = 0
@@ -55,13 +61,14 @@ class Trends:
         """Set the trend of an item among the users of a partition; None: nothing is known of it any more."""
         slot = self._slot(partition, item_id)
         self._applied += 1
-        self._counts[slot] = 0.0
+        counts = self._slots["counts"][slot]
+        counts[:] = 0.0
         if trend is not None:
-            self._times_ms[slot] = trend.time_ms
+            self._slots["time_ms"][slot] = trend.time_ms
             self._newest_ms = max(self._newest_ms, trend.time_ms)
-            for kind, counts in trend.counts.items():
+            for kind, of_kind in trend.counts.items():
                 if kind in _COUNTED:
-                    self._counts[slot] += counts
+                    counts += of_kind
 
     def rising(self, catalogue: Catalogue) -> Rows:
         """Return rows of the catalogue, the most risen first, int64; only those above their own pace.
@@ -111,27 +118,27 @@ class Trends:
         found: Counts = np.zeros((len(firsts), len(TREND_HOURS)))
         items, slots = np.arange(len(firsts)), firsts
         while len(items):
-            age_hours = (self._newest_ms - self._times_ms[slots]) / _HOUR_MS
-            found[items] += self._counts[slots] * np.exp(-age_hours[:, None] / np.asarray(TREND_HOURS))
-            after = self._next_slots[slots]
-            items, slots = items[after != _END], after[after != _END]
+            said = self._slots[slots]
+            age_hours = (self._newest_ms - said["time_ms"]) / _HOUR_MS
+            found[items] += said["counts"] * np.exp(-age_hours[:, None] / np.asarray(TREND_HOURS))
+            goes_on = said["next"] != _END
+            items, slots = items[goes_on], said["next"][goes_on]
         return found
 
     def _slot(self, partition: int, item_id: str) -> int:
         """Return where a partition's counts of an item stand, from now on."""
-        slot = self._first_slots.setdefault(item_id, self._slots)
-        if slot == self._slots:
+        slot = self._first_slots.setdefault(item_id, self._used)
+        if slot == self._used:
             self._ids.append(item_id)
-        while slot != self._slots:
-            if self._partitions[slot] == partition:
+        partitions, following = self._slots["partition"], self._slots["next"]
+        while slot != self._used:
+            if partitions[slot] == partition:
                 return slot
-            if self._next_slots[slot] == _END:
-                self._next_slots[slot] = self._slots
-            slot = int(self._next_slots[slot])
-        self._slots += 1
-        for name in ("_counts", "_times_ms", "_partitions", "_next_slots"):
-            column = getattr(self, name)
-            if slot == len(column):
-                setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
-        self._partitions[slot], self._next_slots[slot] = partition, _END
+            if following[slot] == _END:
+                following[slot] = self._used
+            slot = int(following[slot])
+        if slot == len(self._slots):
+            self._slots = np.concatenate([self._slots, np.zeros_like(self._slots)])
+        self._slots[slot] = (0.0, 0, partition, _END)
+        self._used += 1
         return slot
