@@ -19,7 +19,7 @@ from workers.ranking.model.features import (
     features,
 )
 from workers.ranking.model.neighbours import Neighbours
-from workers.ranking.model.reranking import pair_features
+from workers.ranking.model.pair_features import pair_features
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.signals import Integers
 from workers.ranking.model.trends import TRENDS, Trends

@@ -16,13 +16,13 @@ from tests.unit.test_towers import older, texts
 from workers.ranking.model.checkpoint import Checkpoints
 from workers.ranking.model.course import Epoch
 from workers.ranking.model.evidence import Counted
-from workers.ranking.model.examples import Choices, Examples, examples_of
 from workers.ranking.model.features import NAMES
 from workers.ranking.model.histories import cut_histories
 from workers.ranking.model.objective import MASKED
+from workers.ranking.model.pair_features import pair_features
 from workers.ranking.model.reranker import FEATURES, Reranker
+from workers.ranking.model.reranker_examples import Choices, Examples, examples_of
 from workers.ranking.model.reranker_training import choice_loss, teach_reranker, text_loss
-from workers.ranking.model.reranking import pair_features
 from workers.ranking.model.sequences import read_events
 from workers.ranking.model.towers import Shape, TwoTowers
 from workers.ranking.model.training import train_on

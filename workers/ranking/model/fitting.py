@@ -17,11 +17,11 @@ from workers.ranking.model.catalogue import count_items
 from workers.ranking.model.checkpoint import Checkpoints
 from workers.ranking.model.course import Epoch, Plan, run_course
 from workers.ranking.model.evidence import Counted
-from workers.ranking.model.examples import examples_of
 from workers.ranking.model.features import unit_texts
 from workers.ranking.model.learner import Learner
 from workers.ranking.model.passes import Passes
 from workers.ranking.model.reranker import Reranker
+from workers.ranking.model.reranker_examples import examples_of
 from workers.ranking.model.reranker_training import teach_reranker
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.towers import TwoTowers

@@ -10,8 +10,8 @@ from torch.nn import functional
 from workers.ranking.model.evidence import Counted
 from workers.ranking.model.histories import HistoryBatch, cut_histories
 from workers.ranking.model.objective import MASKED
+from workers.ranking.model.pair_features import pair_features
 from workers.ranking.model.reranker import Reranker
-from workers.ranking.model.reranking import pair_features
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.signals import Integers
 from workers.ranking.model.towers import TwoTowers

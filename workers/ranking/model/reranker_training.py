@@ -13,11 +13,11 @@ from workers.ranking.model.checkpoint import Checkpoints
 from workers.ranking.model.chosen_features import read_mask
 from workers.ranking.model.course import Epoch, Plan, run_course
 from workers.ranking.model.descent import Pace
-from workers.ranking.model.examples import Choices, Examples
 from workers.ranking.model.learner import Learner
 from workers.ranking.model.objective import MASKED
 from workers.ranking.model.passes import LEAST_STEPS
 from workers.ranking.model.reranker import FEATURES, Reranker
+from workers.ranking.model.reranker_examples import Choices, Examples
 
 RIVALS: Final = 48
 """Drawn of the candidates in a step; all 200 gave as much and took five times as long."""

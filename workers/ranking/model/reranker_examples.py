@@ -9,9 +9,9 @@ from torch import Tensor
 
 from streams.settings.training import TrainingSettings
 from workers.ranking.model.evidence import Counted
+from workers.ranking.model.pair_features import pair_features
 from workers.ranking.model.pools import Pools
 from workers.ranking.model.reranker import FEATURES
-from workers.ranking.model.reranking import pair_features
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.signals import Integers
 from workers.ranking.model.towers import UNKNOWN, TwoTowers
