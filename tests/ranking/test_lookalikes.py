@@ -1,22 +1,18 @@
 """Who is like whom: the same whether a user came before or after the topic's end, and read anew for each model."""
 
-from collections.abc import Iterator
-from typing import Any, ClassVar
-from unittest.mock import patch
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.codec import SCHEMA_VERSION, encode_msgpack
 from streams.contracts import UserVector
-from streams.settings import Settings
-from streams.topics import ITEM_TRENDS, MODELS, USER_VECTORS, item_vectors
-from streams.transform import Apply
+from streams.topics import USER_VECTORS
 from tests.ranking import worlds
+from tests.ranking.told import Topics, announced
 from workers.ranking.lookalikes import Lookalikes
-from workers.ranking.registry import announcement
 from workers.ranking.world import World
 
 WIDTH = 4
@@ -72,47 +68,8 @@ def test_a_user_is_like_the_nearest_others_by_their_newest_vectors(told: list[Ch
         assert found == expected
 
 
-class Topics:
-    """Stands for `WholeTopic`: what a test wrote, from the beginning at each rewind."""
-
-    written: ClassVar[dict[str, list[tuple[bytes, bytes | None]]]] = {}
-
-    def __init__(self, _: Settings, topic: str, apply: Apply) -> None:
-        self._topic, self._apply = topic, apply
-        self.offsets, self.newest_seconds = [0], 0.0
-
-    @property
-    def caught_up(self) -> bool:
-        return self.offsets[0] >= len(self.written[self._topic])
-
-    def poll(self, most: int) -> int:
-        records = self.written[self._topic][self.offsets[0] :][:most]
-        for record in records:
-            self._apply(0, *record)
-        self.offsets[0] += len(records)
-        return len(records)
-
-    def rewind(self) -> None:
-        self.offsets = [0]
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-@pytest.fixture
-def world(tmp_path: Any) -> Iterator[World]:
-    items = [(worlds.item_id(number).encode(), encode_msgpack(worlds.item(number))) for number in range(10)]
-    Topics.written = {MODELS: [], USER_VECTORS: [], ITEM_TRENDS: [], item_vectors("words"): [*items]}
-    with patch("workers.ranking.world.WholeTopic", Topics):
-        made = World(Settings(), "words")
-    yield made
-    made.close()
-
-
-def announce(seed: int, folder: Any) -> str:
-    bundle = worlds.bundle(seed).save(folder / str(seed))
-    Topics.written[MODELS] += announcement(bundle, (folder / str(seed)).as_uri(), Settings().ranking.model_name)
-    return bundle.version
+def announce(seed: int, folder: Path) -> str:
+    return announced(worlds.bundle(seed), folder / str(seed)).version
 
 
 def test_without_a_model_nobody_waits_for_the_users(world: World) -> None:

@@ -1,79 +1,63 @@
 """A model that cannot serve is refused with a sentence, and the one before it goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 import torch
 from prometheus_client import REGISTRY
 
-from streams.codec import encode_msgpack
 from streams.errors import DataError
 from streams.settings import Settings
-from streams.topics import ITEM_TRENDS, MODELS, USER_VECTORS, item_vectors
+from streams.topics import MODELS
 from tests.ranking import worlds
-from tests.ranking.test_lookalikes import Topics
+from tests.ranking.told import Topics, announced
 from workers import train
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.training import ItemTexts
-from workers.ranking.registry import announcement
 from workers.ranking.world import World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    items = [(worlds.item_id(number).encode(), encode_msgpack(worlds.item(number))) for number in range(10)]
-    Topics.written = {MODELS: [], USER_VECTORS: [], ITEM_TRENDS: [], item_vectors("words"): [*items]}
-    with patch("workers.ranking.world.WholeTopic", Topics):
-        made = World(Settings(), "words")
-    yield made
-    made.close()
 
 
 def count(name: str) -> float:
     return REGISTRY.get_sample_value(f"headrace_ranking_{name}") or 0.0
 
 
-def announce(bundle: Bundle, directory: Path) -> None:
-    saved = bundle.save(directory)
-    Topics.written[MODELS] += announcement(saved, directory.as_uri(), Settings().ranking.model_name)
-
-
 def without_a_number(bundle: Bundle, part: str) -> Bundle:
     """Return the bundle with one weight that is none."""
-    weights: dict[str, torch.Tensor] = dict(bundle.weights if part == "towers" else bundle.second.weights)  # type: ignore[union-attr]
-    name = next(iter(weights))
-    weights[name] = weights[name].clone()
-    weights[name].view(-1)[-1] = float("nan") if part == "towers" else float("inf")
     if part == "towers":
-        return replace(bundle, weights=weights)
+        return replace(bundle, weights=spoilt(bundle.weights, float("nan")))
     assert bundle.second is not None
-    return replace(bundle, second=bundle.second._replace(weights=weights))
+    return replace(bundle, second=bundle.second._replace(weights=spoilt(bundle.second.weights, float("inf"))))
+
+
+def spoilt(weights: Mapping[str, torch.Tensor], number: float) -> dict[str, torch.Tensor]:
+    found = {name: tensor.clone() for name, tensor in weights.items()}
+    next(iter(found.values())).view(-1)[-1] = number
+    return found
 
 
 @pytest.mark.parametrize("part", ["towers", "reranker"])
 def test_a_model_without_numbers_is_refused_and_the_old_one_stays(
     part: str, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    announce(worlds.bundle(0), tmp_path / "good")
+    announced(worlds.bundle(0), tmp_path / "good")
     world.follow()
     before = world.generation
     assert before is not None
     bad = without_a_number(worlds.bundle(1, second=worlds.second_stage(60)), part)
     monkeypatch.setattr("workers.ranking.world.load_announced", lambda *_: bad)
-    announce(worlds.bundle(1), tmp_path / "bad")
+    announced(worlds.bundle(1), tmp_path / "bad")
     world.follow()
     assert world.generation is before
 
 
 def test_a_model_that_was_refused_is_tried_again_when_it_is_named_again(world: World, tmp_path: Path) -> None:
-    announce(worlds.bundle(0), tmp_path / "first")
+    announced(worlds.bundle(0), tmp_path / "first")
     world.follow()
     first = world.generation
-    announce(worlds.bundle(1), tmp_path / "second")
+    announced(worlds.bundle(1), tmp_path / "second")
     (tmp_path / "second").rename(tmp_path / "elsewhere")
     refused = count("models_refused_total")
     for _ in range(3):

@@ -1,6 +1,5 @@
 """The command line as a person meets it."""
 
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from typer.testing import CliRunner
 
 from streams.errors import BrokerError, DataError, SettingError, Transient
 from workers.cli.app import app, exit_code, main
+
+pytestmark = pytest.mark.usefixtures("bare_environment")
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
@@ -28,17 +29,6 @@ NEED_A_BROKER = [
     ["models", "list"], ["models", "serve", "1"],
     ["dlq", "list"], ["dlq", "show", "clickstream.events.v1"], ["dlq", "replay", "clickstream.events.v1"],
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("HEADRACE_"):
-            monkeypatch.delenv(name)
-    # Set and removed through monkeypatch, so that what the options set is taken back too.
-    for name in ("HEADRACE_KAFKA__BOOTSTRAP_SERVERS", "HEADRACE_CONFIG"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
 
 
 def ended(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -124,7 +114,7 @@ def test_a_file_of_somebody_elses_is_one_sentence(
 
 
 def test_every_command_that_is_written_down_exists() -> None:
-    there: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    there: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
     told = [ROOT / "README.md"]
     for folder in ("deploy", "encoder", "index", "streams", "workers"):
         told += [path for kind in ("md", "py", "yaml") for path in (ROOT / folder).rglob(f"*.{kind}")]

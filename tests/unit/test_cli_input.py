@@ -1,7 +1,6 @@
 """What a person or another program gets wrong is told in a sentence, and costs nothing else."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,6 +18,8 @@ from streams.topics import CATALOGUE, RECOMMENDATIONS
 from workers import explaining
 from workers.cli.app import main
 
+pytestmark = pytest.mark.usefixtures("bare_environment")
+
 KEY = "k" * 32
 LONG = "u" * 513
 BAD_ARGUMENTS = [
@@ -28,13 +29,6 @@ BAD_ARGUMENTS = [
     ["dlq", "show", "clickstream.events.v1", "--at", "seven"],
     ["dlq", "replay", "clickstream.events.v1", "--at", "0/1/2"],
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("HEADRACE_"):
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 from streams.embedded import EmbeddedBroker
 from streams.settings import Settings, load_settings
 from tests.ranking import worlds
-from tests.unit.test_cli import bare_environment, ended
+from tests.unit.test_cli import ended
 from workers import announcing
 from workers.announcing import announce, announcements
 from workers.ranking.registry import announcement
 
-__all__ = ["bare_environment"]
+pytestmark = pytest.mark.usefixtures("bare_environment")
 
 
 @pytest.fixture

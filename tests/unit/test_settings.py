@@ -1,6 +1,5 @@
 """Settings: which source wins, and that whatever is wrong stops the process with a sentence that names it."""
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +12,7 @@ from streams.kafka import consumer, producer
 from streams.settings import Settings, load_settings
 from streams.settings.variables import variables
 
-
-@pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("HEADRACE_"):
-            monkeypatch.delenv(name)
+pytestmark = pytest.mark.usefixtures("bare_environment")
 
 
 def numbers(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
