@@ -41,7 +41,6 @@ class AlternatingDelivery:
         make: returns the delivery of a transactional id. Each is made in a thread of its own, while the worker
             goes on to join its group; whoever needs them first waits.
         identity: the worker's.
-
     """
 
     def __init__(self, make: Callable[[str], TransactionalDelivery], identity: str) -> None:
@@ -73,8 +72,8 @@ class AlternatingDelivery:
 
     def ready(self) -> None:
         """Wait until both are made; raises what has kept one from it."""
-        for made in self._made:
-            made.result()
+        for each in self._both:
+            each.ready()
 
     def begin(self) -> None:
         """Open a batch in the other delivery."""
