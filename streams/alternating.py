@@ -92,6 +92,12 @@ class AlternatingDelivery:
         """Send the offsets and commit the open batch."""
         self._open.commit(offsets)
 
+    def claim(self, offsets: Sequence[TopicPartition]) -> None:
+        """Commit those of others as they stand, in the other delivery."""
+        self._turn = 1 - self._turn
+        self._prepare()
+        self._open.claim(offsets)
+
     def settle(self) -> None:
         """Make void what earlier transactions of either have left pending."""
         self._prepare()

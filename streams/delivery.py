@@ -56,6 +56,13 @@ class Delivery(Protocol):
     def commit(self, offsets: Sequence[TopicPartition]) -> None:
         """Close the batch: the next reader of these partitions starts at `offsets`."""
 
+    def claim(self, offsets: Sequence[TopicPartition]) -> None:
+        """Put this worker's name beside offsets where another's stands, before it writes for their partitions.
+
+        Args:
+            offsets: committed, with the names beside them.
+        """
+
     def settle(self) -> None:
         """Clear what an earlier batch of this worker may have left unsettled among the group's offsets."""
 
@@ -128,6 +135,9 @@ class AtLeastOnce:
         for partition in done or ():
             if partition.error is not None:
                 raise _uncommitted(partition.error)
+
+    def claim(self, offsets: Sequence[TopicPartition]) -> None:
+        """Do nothing: the name is for whoever ends a dead worker's transaction, and there are none."""
 
     def settle(self) -> None:
         """Do nothing: offsets are committed or are not."""

@@ -2,7 +2,8 @@
 
 A worker that is killed inside a transaction and does not come back leaves it open until the broker's timeout, for
 which the broker looks every ten seconds only; meanwhile nobody can read on. Every batch therefore commits its
-offsets with the identity of its worker beside them. When partitions come to a worker, it
+offsets with the identity of its worker beside them, and a worker puts its own beside those of others before its
+first batch on their partitions (`Delivery.claim`). When partitions come to a worker, it
 
 1. asks who committed their offsets last, pending ones left out;
 2. asks who is a member of the group; a member is alive, and only gave partitions away;

@@ -118,12 +118,14 @@ class Loop(Generic[M]):
         return len(records)
 
     def _restore(self) -> None:
-        self._ownership.step()
-        if self._ownership.stalled():
-            try:
+        begun = self._ownership.step()
+        try:
+            if begun:
+                self._delivery.claim(begun)
+            if self._ownership.stalled():
                 self._delivery.settle()
-            except (Abandoned, Unknown) as why:
-                _log.warning("not settled", why=str(why))
+        except (Abandoned, Unknown) as why:
+            _log.warning("offsets as they were", why=str(why))
 
     @property
     def _patience_seconds(self) -> float:

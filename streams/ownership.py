@@ -89,8 +89,13 @@ class Ownership:
         """Return, once every few seconds, whether the group's offsets are still not stable."""
         return any(restore.stalled() for restore in self._restores)
 
-    def step(self) -> None:
-        """Do a slice of step 2, and step 3 for the partitions that are through."""
+    def step(self) -> list[TopicPartition]:
+        """Do a slice of step 2, and step 3 for the partitions that are through.
+
+        Returns:
+            The offsets that the partitions which are through start at, with the names of who committed them.
+        """
+        begun: list[TopicPartition] = []
         for restore in self._restores:
             if not restore.step():
                 continue
@@ -100,8 +105,10 @@ class Ownership:
             self._transform.restored(numbers)
             self._consumer.incremental_assign(restore.starts())
             self.active |= restore.partitions
+            begun += restore.signed()
             self._changed()
         self._tell_left()
+        return begun
 
     def start_over(self) -> None:
         """Read the state of every active partition back from the log, and its sources from the group's offsets."""

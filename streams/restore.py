@@ -82,6 +82,7 @@ class Restore:
         self._ask_at = 0.0
         self._step = self._await_broker
         self._stable: dict[Place, int] = {}
+        self._writers: dict[Place, str] = {}
         self._left: dict[Place, int] = {}
         self._positions: dict[Place, int] = {}
         self._records = dict.fromkeys(self._changelogs, 0)
@@ -122,6 +123,14 @@ class Restore:
         """Return where the sources start; where the group has no offset, its consumer's reset rule decides."""
         return [
             TopicPartition(*place, offset) for place, offset in self._stable.items() if place[1] in self.partitions
+        ]
+
+    def signed(self) -> list[TopicPartition]:
+        """Return the starts that the group has an offset for, with the name of whoever committed it."""
+        return [
+            TopicPartition(*place, offset, self._writers[place])
+            for place, offset in self._stable.items()
+            if place[1] in self.partitions and offset >= 0
         ]
 
     def stalled(self) -> bool:
@@ -168,6 +177,7 @@ class Restore:
             self._unstable = True
             return False
         self._stable = {(each.topic, each.partition): each.offset for each in answer.topic_partitions}
+        self._writers = {(each.topic, each.partition): each.metadata or "" for each in answer.topic_partitions}
         self._step = self._await_ends
         return False
 

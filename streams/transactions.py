@@ -151,6 +151,12 @@ class TransactionalDelivery:
         for topic, count in self._counts.items():
             metrics.OUTPUTS.labels(topic).inc(count)
 
+    def claim(self, offsets: Sequence[TopicPartition]) -> None:
+        """Commit those of others as they stand: in a batch, so that none can come after a later one."""
+        if others := [each for each in offsets if each.metadata != self._writer]:
+            self.begin()
+            self.commit(others)
+
     def settle(self) -> None:
         """Send an offset and abort: offsets that an earlier transaction of this producer left pending are void.
 

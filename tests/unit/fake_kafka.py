@@ -13,6 +13,7 @@ class FakeProducer:
     Attributes:
         calls: names of the functions that were called, in order.
         failures: function -> errors that it raises, first one first.
+        offsets: what was sent into transactions, in order.
     """
 
     def __init__(self) -> None:
@@ -20,6 +21,7 @@ class FakeProducer:
         self.failures: dict[str, list[KafkaError]] = {}
         self.sent: list[tuple[str, int, bytes | None]] = []
         self.visible: list[tuple[str, int, bytes | None]] = []
+        self.offsets: list[Any] = []
         self.room = 1_000_000
         self._reports: list[Callable[[], None]] = []
 
@@ -59,6 +61,7 @@ class FakeProducer:
 
     def send_offsets_to_transaction(self, offsets: Any, group: Any, timeout: float) -> None:
         self._called("send_offsets")
+        self.offsets.append(offsets)
 
     def commit_transaction(self, timeout: float) -> None:
         self._called("commit")

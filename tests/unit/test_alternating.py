@@ -48,6 +48,16 @@ def test_batches_go_to_one_and_the_other() -> None:
     assert [value for *_, value in second.visible] == [b"2"]
 
 
+def test_a_claim_takes_a_turn() -> None:
+    pair = Pair()
+    pair.deliver(b"1")
+    pair.delivery.claim([TopicPartition("source", 0, 7, "group.b")])
+    pair.deliver(b"2")
+    first, second = pair.producers()
+    assert first.calls == ["init", *BATCH, *BATCH]
+    assert second.calls == ["init", "begin", "send_offsets", "commit"]
+
+
 def test_the_ends_are_those_of_the_last_batch() -> None:
     pair = Pair()
     pair.deliver(b"1")

@@ -60,6 +60,18 @@ def test_the_steps_come_in_their_order() -> None:
     assert makes.made[0].calls == ["init", "begin", "produce", "send_offsets", "commit"]
 
 
+def test_a_claim_signs_the_offsets_of_others_in_a_batch_of_its_own() -> None:
+    makes = Makes()
+    made = TransactionalDelivery(cast(Consumer, FakeConsumer()), makes, 30, None, "group.a")
+    own, other = TopicPartition("source", 0, 7, "group.a"), TopicPartition("source", 1, 8, "group.b")
+    made.claim([own])
+    assert makes.made[0].calls == ["init"]
+    made.claim([own, other])
+    assert makes.made[0].calls == ["init", "begin", "send_offsets", "commit"]
+    (sent,) = makes.made[0].offsets
+    assert [(each.partition, each.offset, each.metadata) for each in sent] == [(1, 8, "group.a")]
+
+
 def test_a_batch_tells_where_it_ends_in_each_partition() -> None:
     makes = Makes()
     made = delivery(makes)

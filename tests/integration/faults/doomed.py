@@ -43,6 +43,10 @@ def doom(place: str) -> None:
             TransactionalDelivery.write = _after(  # type: ignore[method-assign]
                 _BATCHES, _flush_and_die, TransactionalDelivery.write
             )
+        case "first":  # outputs of the very first batch are on the broker
+            TransactionalDelivery.write = _after(  # type: ignore[method-assign]
+                0, _flush_and_die, TransactionalDelivery.write
+            )
         case "offsets":  # outputs and offsets are in an open transaction
             TransactionalDelivery._send = _after(  # type: ignore[method-assign]
                 _BATCHES, _die, TransactionalDelivery._send

@@ -13,6 +13,7 @@ from encoder.identity import encoder_id
 from streams.provision import create_topics
 from streams.settings import Settings, load_settings
 from streams.topics import USER_STATE
+from streams.worker import group_of
 from tests.integration.conftest import JARS, SKIPPED
 from tests.integration.faults import scenarios
 from tests.integration.faults.fleet import Fleet, wait_until
@@ -101,6 +102,22 @@ def test_what_a_worker_left_open_is_ended_by_whoever_takes_over(stage: Stage, pl
         stage.fleet.dies("a")
         del stage.fleet.processes["a"]
         wait_until(lambda: '"fenced"' in stage.fleet.said("b"), "b has ended it", stage.fleet.tails)
+    assert_right(stage)
+
+
+def test_what_a_worker_left_open_in_its_very_first_batch_is_ended_as_well(stage: Stage) -> None:
+    stage.fill(500)
+    with stage.load():
+        stage.fleet.start("c", doom="first", HEADRACE_KAFKA__TRANSACTION_TIMEOUT_SECONDS="300")
+        stage.fleet.dies("c")
+        del stage.fleet.processes["c"]
+        ended = f"{group_of('state', stage.settings)}.c"
+        told = [f'"writer":"{ended}"', f'"writer": "{ended}"']
+        wait_until(
+            lambda: any(each in stage.fleet.said(name) for name in "ab" for each in told),
+            "one of the others has ended it",
+            stage.fleet.tails,
+        )
     assert_right(stage)
 
 
