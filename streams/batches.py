@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, Message
 from streams.arrivals import record_of
 from streams.clock import Clock, monotonic_seconds
 from streams.errors import BrokerError, Transient
+from streams.permissions import FORBIDDEN, forbidden
 from streams.settings.kafka import LoopSettings
 
 _log = structlog.get_logger()
@@ -107,6 +108,8 @@ class Batches:
                 "give every running worker of one kind its own `instance` (HEADRACE_INSTANCE); after a crash of "
                 "the broker there may be no other: start this one again.",
             )
+        if code in FORBIDDEN:
+            raise forbidden(error.str())
         if fatal:
             raise BrokerError(f"The broker refuses this worker: {error.str()}.", "read the broker's log.")
         if code == KafkaError.UNKNOWN_TOPIC_OR_PART:

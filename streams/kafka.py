@@ -8,6 +8,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._metadata import ClusterMetadata
 
 from streams.errors import BrokerError, SettingError
+from streams.permissions import FORBIDDEN, forbidden
 from streams.quiet import Repeats
 from streams.settings import Settings
 
@@ -122,9 +123,11 @@ def partition_count(settings: Settings, topic: str) -> int:
     """Return how many partitions `topic` has, 0 when there is no such topic.
 
     Raises:
-        BrokerError: the broker does not answer.
+        BrokerError: the broker does not answer, or does not permit to ask.
     """
     found = metadata(settings, topic).topics.get(topic)
+    if found is not None and found.error is not None and found.error.code() in FORBIDDEN:
+        raise forbidden(f"{topic}: {found.error.str()}")
     return 0 if found is None or found.error is not None else len(found.partitions)
 
 

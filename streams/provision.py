@@ -12,7 +12,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from streams.clock import monotonic_seconds, sleep_seconds
 from streams.errors import BrokerError
-from streams.kafka import admin, embedded_cluster, metadata
+from streams.kafka import admin, embedded_cluster, metadata, partition_count
 from streams.settings import Settings
 from streams.topics import (
     CATALOGUE,
@@ -120,6 +120,7 @@ def co_partitions(settings: Settings) -> int:
     counts = {topic: len(found[topic].partitions) if topic in found else 0 for topic in CO_PARTITIONED}
     missing = [topic for topic, count in counts.items() if count == 0]
     if missing:
+        partition_count(settings, missing[0])  # one that this user may not see is missing among all, not by name
         raise BrokerError(f"There is no topic {missing[0]}.", "run `headrace topics create`.")
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{topic} {count}" for topic, count in counts.items())

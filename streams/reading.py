@@ -10,6 +10,7 @@ from streams.clock import monotonic_seconds
 from streams.contracts import Record
 from streams.errors import BrokerError, Transient
 from streams.kafka import consumer, idle_fetch_wait_ms, partition_count, whole
+from streams.permissions import FORBIDDEN, forbidden
 from streams.settings import Settings
 from streams.transform import Apply
 
@@ -123,6 +124,8 @@ def _usable(message: Message, left: set[int]) -> bool:
         return True
     if error.code() == KafkaError._PARTITION_EOF:
         left.discard(record_of(message).partition)
+    elif error.code() in FORBIDDEN:
+        raise forbidden(error.str())
     elif error.fatal():
         raise BrokerError(f"The broker refuses this reader: {error.str()}.", "read the broker's log.")
     else:

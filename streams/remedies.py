@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from confluent_kafka import KafkaError
 
 from streams.errors import BrokerError, Fatal
+from streams.permissions import FORBIDDEN, forbidden
 
 
 class Remedy(Enum):
@@ -47,14 +48,7 @@ TABLE: Final = (
         "another worker of this kind runs with the same instance name",
     ),
     Row(
-        _any(
-            KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-            KafkaError.GROUP_AUTHORIZATION_FAILED,
-            KafkaError.TOPIC_AUTHORIZATION_FAILED,
-            KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-            KafkaError.SASL_AUTHENTICATION_FAILED,
-            KafkaError._AUTHENTICATION,
-        ),
+        _any(*FORBIDDEN),
         Remedy.END,
         "the broker does not permit it",
     ),
@@ -112,8 +106,10 @@ def tells_of_absence(error: KafkaError) -> bool:
 
 def ended(error: KafkaError, why: str) -> Fatal:
     """Return what ends the process, where the remedy is END."""
+    if error.code() in FORBIDDEN:
+        return forbidden(error.str())
     return BrokerError(
         f"This worker's transactions cannot go on: {why} ({error.str()}).",
         "give every running worker of one kind its own `instance` (HEADRACE_INSTANCE), "
-        "or correct the broker's permissions and limits.",
+        "or correct the broker's limits.",
     )

@@ -11,6 +11,7 @@ from streams.batches import Batches, BatchSize
 from streams.clock import Clock
 from streams.contracts import Record, Rejected
 from streams.errors import BrokerError, Fatal, Transient
+from streams.permissions import FORBIDDEN
 from streams.rejections import RejectedShare
 from streams.settings.kafka import LoopSettings
 
@@ -122,6 +123,13 @@ def test_a_topic_that_is_missing_ends_the_worker_only_when_it_stays_away() -> No
 def test_a_consumer_that_was_fenced_names_the_twin() -> None:
     with pytest.raises(BrokerError, match="same instance name"):
         reading(Arriving(KafkaError(KafkaError.FENCED_INSTANCE_ID))).read(0)
+
+
+@pytest.mark.parametrize("code", sorted(FORBIDDEN))
+def test_a_consumer_that_may_not_read_ends_and_says_what_to_permit(code: int) -> None:
+    with pytest.raises(BrokerError, match="does not permit this user") as ended:
+        reading(Arriving(KafkaError(code))).read(0)
+    assert "READ on its groups" in str(ended.value)
 
 
 def test_mostly_bad_records_stop_the_worker() -> None:
