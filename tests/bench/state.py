@@ -119,17 +119,29 @@ def broker(node: KafkaNode, size: Size) -> list[Figure]:
 
 
 def slate(node: KafkaNode, size: Size) -> list[Figure]:
-    """Run the whole main job at 200 events a second; Kafka and all workers share this machine."""
+    """Run the whole main job at 200 events a second; Kafka and all workers share this machine.
+
+    Twice: a broker's compiler is busy for minutes with what it has not done before, on these two cores. The
+    second run counts, and the first is shown.
+    """
+    first, found = _main_job_freshness(node, size), _main_job_freshness(node, size)
+    return [
+        Figure("event_to_slate_ms_p50", found["p50"] * 1000, "ms", "<= 50"),
+        Figure("event_to_slate_ms_p99", found["p99"] * 1000, "ms", "<= 250"),
+        Figure("event_to_slate_first_run_ms_p50", first["p50"] * 1000, "ms"),
+        Figure("event_to_slate_first_run_ms_p99", first["p99"] * 1000, "ms"),
+    ]
+
+
+def _main_job_freshness(node: KafkaNode, size: Size) -> dict[str, float]:
+    """Return the demo's own quantiles from event to slate, seconds."""
     with tempfile.TemporaryDirectory() as directory:
         summary = Path(directory) / "summary.json"
         command = [sys.executable, "-m", "workers.cli", "demo", "--bootstrap-servers", node.bootstrap_servers]
         command += ["--reset-topics", "--rate", "200", "--events", str(size.slate_events), "--json", str(summary)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        fresh_seconds = json.loads(summary.read_text())["freshness_seconds"]
-    return [
-        Figure("event_to_slate_ms_p50", fresh_seconds["p50"] * 1000, "ms", "<= 50"),
-        Figure("event_to_slate_ms_p99", fresh_seconds["p99"] * 1000, "ms", "<= 250"),
-    ]
+        found: dict[str, float] = json.loads(summary.read_text())["freshness_seconds"]
+    return found
 
 
 def faults(node: KafkaNode, size: Size) -> list[Figure]:
