@@ -36,6 +36,9 @@ def merge(parts: Sequence[Candidates], k: int) -> Neighbours:
         parts: oldest tier first. A key found in two tiers was overwritten while the search ran, and counts
             with the score of the newer one.
     """
+    filled = [part for part in parts if part.keys.shape[1]]
+    if len(filled) == 1 and _stands(filled[0].scores, k):
+        return Neighbours(filled[0].keys[:, :k], filled[0].scores[:, :k])
     newest_first = parts[::-1]
     keys = np.hstack([part.keys for part in newest_first])
     scores = np.hstack([part.scores for part in newest_first])
@@ -53,3 +56,10 @@ def merge(parts: Sequence[Candidates], k: int) -> Neighbours:
     found.keys[:, :width] = np.take_along_axis(keys, best, axis=1)
     found.keys[np.isneginf(found.scores)] = -1
     return found
+
+
+def _stands(scores: Vectors, k: int) -> bool:
+    """Return whether these are k scores a query or more, best first, all found and no two of a query alike."""
+    return scores.shape[1] >= k and bool(
+        (scores[:, 1:] < scores[:, :-1]).all() and (scores[:, -1:] > -np.inf).all()
+    )

@@ -29,6 +29,18 @@ def test_a_union_has_each_row_once_with_the_bits_of_all_that_proposed_it(proposa
 
 
 @given(PROPOSALS)
+def test_a_union_of_few_rows_of_many_is_that_of_few_rows(proposals: list[list[list[int]]]) -> None:
+    weights = [1.0 + number for number in range(len(proposals))]
+    dense = union([arrays(lists) for lists in proposals], weights)
+    # So far apart that they are sorted, where the others are gathered in bins.
+    sparse = union([[rows * 1_000_000 for rows in arrays(lists)] for lists in proposals], weights)
+    np.testing.assert_array_equal(sparse.rows, dense.rows * 1_000_000)
+    np.testing.assert_array_equal(sparse.owners, dense.owners)
+    np.testing.assert_array_equal(sparse.sources, dense.sources)
+    np.testing.assert_allclose(sparse.merits, dense.merits, rtol=1e-5)
+
+
+@given(PROPOSALS)
 def test_spans_cut_a_batch_into_its_queries(proposals: list[list[list[int]]]) -> None:
     found = union([arrays(lists) for lists in proposals])
     queries = len(proposals[0])
