@@ -1,14 +1,17 @@
 """What a history says of the user's taste: how much each item speaks for it, or against it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from streams.contracts import EventType, Interaction
+from streams.contracts import EventType, UserState
 from streams.contracts.events import DECISIONS, RETRACTIONS
+from streams.contracts.users import END, RATING, TYPES
 from streams.errors import SettingError
 from streams.settings.state import RatingScale
 
-_TYPES = tuple(EventType)
+_RATING = EventType.RATING.code
+_DECIDING = frozenset(kind.code for kind in DECISIONS - RETRACTIONS)
+_RETRACTED = frozenset(kind.code for kind in RETRACTIONS)
 _SILENT = frozenset({EventType.IMPRESSION, EventType.SEARCH}) | RETRACTIONS
 _AGAINST = frozenset({EventType.DISLIKE})
 
@@ -48,30 +51,30 @@ WEIGHTS = checked(
 """Of one interaction; a rating's is scaled by its distance from the middle of the scale, and takes its sign."""
 
 
-def taste(history: Iterable[Interaction], scale: RatingScale) -> dict[str, float]:
-    """Return how much each item of a history speaks for the user's taste (positive) or against it, oldest first.
+_WEIGHTS = tuple(WEIGHTS[kind] for kind in EventType)
+
+
+def taste(state: UserState, scale: RatingScale) -> dict[str, float]:
+    """Return how much each item of the history speaks for the user's taste (positive) or against it, oldest first.
 
     Where a decision stands (like, dislike, rating), it alone counts: a purchase that was disliked speaks
-    against. Items stand in the order of their newest interaction.
+    against. Items stand in the order of their newest interaction. Runs for every slate, so over the columns.
     """
-    decided: set[str] = set()
-    found: dict[str, float] = {}
-    for past in history:
-        before = found.pop(past.item_id, 0.0)
-        if _TYPES[past.event_type] in DECISIONS:
-            decided.add(past.item_id)
-            before = 0.0
-        elif past.item_id in decided:
-            found[past.item_id] = before
+    middle, reach = (scale.low + scale.high) / 2, (scale.high - scale.low) / 2
+    ratings = RATING.iter_unpack(state.rating_column)
+    decided: set[bytes] = set()
+    found: dict[bytes, float] = {}
+    for item, code in zip(state.item_column.split(END), state.row_column[TYPES], strict=False):  # an END ends each
+        weight = _WEIGHTS[code]
+        if code == _RATING:
+            weight *= (next(ratings)[0] - middle) / reach
+        elif code in _RETRACTED:
             continue
-        found[past.item_id] = before + weight_of(past, scale)
-    return found
-
-
-def weight_of(past: Interaction, scale: RatingScale) -> float:
-    """Return the weight of one interaction."""
-    kind = _TYPES[past.event_type]
-    if kind is not EventType.RATING or past.value is None:
-        return WEIGHTS[kind]
-    middle = (scale.low + scale.high) / 2
-    return WEIGHTS[kind] * (past.value - middle) / (scale.high - middle)
+        before = found.pop(item, 0.0)
+        if code in _DECIDING:
+            decided.add(item)
+            before = 0.0
+        elif item in decided:
+            weight = 0.0
+        found[item] = before + weight
+    return {item.decode(): weight for item, weight in found.items()}

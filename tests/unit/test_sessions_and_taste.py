@@ -85,7 +85,7 @@ V = EventType.VIEW
 def test_the_newest_decision_on_an_item_says_whether_it_speaks_for_the_taste(
     told: list[Told], speaking: list[str]
 ) -> None:
-    found = taste(folded(*told).history, RatingScale())
+    found = taste(folded(*told), RatingScale())
     assert [item for item, weight in found.items() if weight > 0] == speaking
 
 

@@ -150,6 +150,6 @@ def _items(slate: Slate, generation: Generation) -> tuple[RecommendedItem, ...]:
 
 
 def _liked(state: UserState, settings: Settings) -> tuple[str, ...]:
-    speaks = taste(state.history, settings.state.rating_scale)
+    speaks = taste(state, settings.state.rating_scale)
     newest_first = [item_id for item_id in reversed(speaks) if speaks[item_id] > 0]
     return tuple(newest_first[: settings.ranking.lookalike_items])
