@@ -7,7 +7,7 @@ from streams.clock import wall_seconds
 from streams.codec import UNREADABLE, decode_recommendation
 from streams.contracts import Recommendation
 from streams.errors import BrokerError
-from streams.kafka import consumer, partition_count, whole
+from streams.kafka import consumer, idle_fetch_wait_ms, partition_count, whole
 from streams.settings import Settings
 from streams.topics import RECOMMENDATIONS
 
@@ -28,7 +28,8 @@ class Slates:
     """
 
     def __init__(self, settings: Settings, from_beginning: bool = True) -> None:
-        self._consumer = consumer(settings, None, enable_partition_eof=False)
+        wait_ms = idle_fetch_wait_ms(settings)
+        self._consumer = consumer(settings, None, enable_partition_eof=False, fetch_wait_max_ms=wait_ms)
         partitions = partition_count(settings, RECOMMENDATIONS)
         if partitions == 0:
             raise BrokerError(f"There is no topic {RECOMMENDATIONS}.", "run `headrace topics create`.")
