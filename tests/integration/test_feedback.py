@@ -15,7 +15,7 @@ from streams.reading import read_to_end
 from streams.settings import Settings, load_settings
 from streams.topics import RECOMMENDATIONS, USER_ACTIONS, dead_letters
 from tests.feedback_kill import differences, examples, send, trends_wrong, wait_until
-from tests.feedback_traffic import PARTITIONS, Said, ends, expected, records, traffic
+from tests.feedback_traffic import CONTEXTS, PARTITIONS, Said, ends, expected, records, traffic
 from tests.feedback_worker import Worker
 
 pytestmark = pytest.mark.timeout(300)
@@ -65,7 +65,7 @@ def letters(settings: Settings, topic: str) -> Counter[bytes]:
 def test_examples_trends_and_metrics_are_those_of_the_pure_join_and_bad_bytes_are_kept_whole(
     settings: Settings, worker: Worker
 ) -> None:
-    said = traffic(600)
+    said = traffic(600, contexts=CONTEXTS)
     bad = [Output(topic, 1, b"bad", value) for topic in SOURCES for value in BAD]
     sent = [*records(said), *bad, *records(said[-40:]), *records(ends(said))]
     publish(settings, sent)
