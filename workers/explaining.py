@@ -57,8 +57,7 @@ def explain_user(settings: Settings, user_id: str) -> dict[str, Any] | None:
 def _told(slate: Recommendation, state: UserState, generation: Generation, settings: Settings) -> dict[str, Any]:
     known = [item for item in slate.items if generation.catalogue.row(item.item_id) is not None]
     rows = generation.catalogue.rows(item.item_id for item in known)
-    few = settings.ranking.few_events
-    explanation = explain(state, rows, generation, Pipeline(generation, settings), few)
+    explanation = explain(state, rows, generation, Pipeline(generation, settings))
     titles = {entry.item_id: entry.title for entry in generation.catalogue}
     same_cause = state.source == slate.source and slate.model_version == generation.model.version
     published = np.array([item.score for item in known], np.float32)

@@ -24,6 +24,8 @@ KEY = "k" * 32
 LONG = "u" * 513
 BAD_ARGUMENTS = [
     ["erase", ""], ["erase", LONG], ["erase", "\udcff"], ["ask", LONG, "boots"], ["ask", "u", "--exclude", ""],
+    ["ask", "u", "--context", "NL"], ["ask", "u", "--context", "=NL"], ["ask", "u", "--context", "country="],
+    ["ask", "u", "--context", "country=NL", "--context", "country=DE"], ["ask", "u", "--context", "c=\udcff"],
     ["explain", ""], ["recommendations", "get", ""], ["recommendations", "tail", "--user", LONG],
     ["items", "delete", "1", ""], ["items", "load", "/no/such.jsonl"],
     ["dlq", "show", "clickstream.events.v1", "--at", "seven"],
