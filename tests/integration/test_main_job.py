@@ -164,6 +164,9 @@ def _a_slate_is_explained_as_it_was_published(service: Service) -> None:
     assert [item["item_id"] for item in told["items"]] == service.items_of(user)
     assert told["as_published"]
     own = {event.item_id for event in service.dataset.events if event.user_id == user}
+    visits = {event.session_id for event in service.dataset.events[-1_500:] if event.user_id == user}
+    assert told["sessions"] == len(visits)
+    assert 1 <= told["newest_session_events"] <= told["known_events"]
     for item, published in zip(told["items"], slate.items, strict=True):
         assert item["score"] == pytest.approx(published.score, abs=1e-4)
         assert item["events"]

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from streams.clock import from_ms
 from streams.contracts import EventType, UserState
+from streams.settings.state import StateSettings
 from tests.ranking import worlds
 from tests.ranking.worlds import NOW_MS, Deed, clicks, state
+from workers.explaining import told_of
 from workers.ranking.explaining import explain
 from workers.ranking.generation import Generation
+from workers.ranking.messages import recommendation, rules_version
 from workers.ranking.pipeline import Pipeline
 
 SETTINGS = worlds.settings(boosts=[{"when": "price > 30", "multiply": 2.0}])
@@ -82,3 +86,17 @@ def test_a_user_of_whom_nothing_is_known_has_no_events_to_blame(
     assert told.changes.shape == (0, 2)
     assert told.strongest(0, 3) == []
     assert set(told.parts[1]) == {"popularity"}
+
+
+@pytest.mark.parametrize(("gap_seconds", "newest"), [(3_600, 4), (30, 1)])
+def test_what_is_printed_counts_the_events_of_the_newest_session_with_known_items(
+    generation: Generation, pipeline: Pipeline, gap_seconds: float, newest: int
+) -> None:
+    user = clicks("u", 3, 900, 5, 6, 7)  # a minute between two of them; nobody knows item 900
+    (slate,) = pipeline.recommend([user], NOW_MS)
+    rules = rules_version(SETTINGS)
+    message = recommendation(slate, generation, (), from_ms(NOW_MS), valid_seconds=60, rules=rules)
+    gap = StateSettings(session_gap_seconds=gap_seconds)
+    told = told_of(message, user, generation, SETTINGS.model_copy(update={"state": gap}))
+    assert (told["known_events"], told["sessions"], told["newest_session_events"]) == (4, 1, newest)
+    assert told["as_published"]
