@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import isclose
 from typing import NamedTuple
 
 import msgspec
@@ -12,13 +11,14 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 from streams.clock import wall_seconds
 from streams.codec import decode_action_batch, decode_item_trend, decode_training_example
 from streams.contracts import ItemTrend, Output, TrainingExample
-from streams.feedback.trends import activities, decayed, trend_after
+from streams.feedback.trends import activities, trend_after
 from streams.kafka import consumer, producer
 from streams.reading import read_to_end, records_to_end
 from streams.settings import Settings
 from streams.topics import ITEM_TRENDS, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
-from tests.feedback_traffic import PARTITIONS, Said, ends, expected, records
+from tests.feedback_traffic import PARTITIONS, SETTINGS, Said, ends, expected, records
 from tests.feedback_worker import Worker
+from tests.same_trends import same_trend
 
 SECONDS = 120.0
 _SOURCES = (USER_ACTIONS, RECOMMENDATIONS)
@@ -136,13 +136,15 @@ def trends_wrong(settings: Settings) -> int:
             continue  # bad bytes that a test has sent: they belong into no trend
         for activity in activities(message.actions):
             place = record.partition, activity.item_id.encode()
-            want[place] = trend_after(want.get(place), activity, record.offset, int(wall_seconds() * 1000))
+            now_ms, most = int(wall_seconds() * 1000), SETTINGS.contexts_per_item
+            want[place] = trend_after(want.get(place), activity, record.offset, now_ms, most)
 
     def keep(partition: int, key: bytes, value: bytes | None) -> None:
         got[partition, key] = decode_item_trend(value or b"")
 
     read_to_end(settings, ITEM_TRENDS, range(PARTITIONS), keep)
-    return sum(key not in got or not _same(want[key], got[key]) for key in want) + len(got.keys() - want.keys())
+    differ = sum(key not in got or not same_trend(want[key], got[key], 1e-6) for key in want)
+    return differ + len(got.keys() - want.keys())
 
 
 def wait_until(holds: Callable[[], bool], worker: Worker) -> None:
@@ -152,14 +154,6 @@ def wait_until(holds: Callable[[], bool], worker: Worker) -> None:
         assert worker.process.poll() is None, worker.log[-3_000:]
         assert time.monotonic() < deadline, worker.log[-3_000:]
         time.sleep(0.2)
-
-
-def _same(one: ItemTrend, other: ItemTrend) -> bool:
-    at_ms = max(one.time_ms, other.time_ms)
-    left, right = decayed(one, at_ms), decayed(other, at_ms)
-    return left.keys() == right.keys() and all(
-        isclose(a, b, rel_tol=1e-6) for kind in left for a, b in zip(left[kind], right[kind], strict=True)
-    )
 
 
 def _committed(settings: Settings) -> list[TopicPartition]:

@@ -1,7 +1,7 @@
 """Slates and actions of many users, as the log would hold them, and what the pure join makes of them."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ _ITEMS = 200
 _TOGETHER = 50
 _SESSION = 10 * _TOGETHER
 _KINDS = (EventType.VIEW, EventType.CLICK, EventType.PURCHASE, EventType.IMPRESSION)
+CONTEXTS = ("NL", "DE", None, "FR")
 _CODES = {kind: code for code, kind in enumerate(EventType)}
 _LATER_MS = 5 * 3_600_000
 FLUSH = "flush"
@@ -46,11 +47,14 @@ class Said(NamedTuple):
     message: UserAction | Recommendation
 
 
-def traffic(actions: int, seed: int = 7) -> list[Said]:
+def traffic(actions: int, seed: int = 7, contexts: Sequence[str | None] = (None,)) -> list[Said]:
     """Return `actions` actions, each followed by a slate, about half of them on slates.
 
     Fifty users act by turns, ten times each within half an hour; then come fifty others. So no user does more than
     the bounds of `SETTINGS` let the join keep, and windows end all along.
+
+    Args:
+        contexts: that the actions tell by turns.
     """
     draw = random.Random(seed)
     offsets = [0] * PARTITIONS
@@ -60,7 +64,8 @@ def traffic(actions: int, seed: int = 7) -> list[Said]:
         user = f"u{number // _SESSION}.{number % _TOGETHER}"
         home = owner(user.encode(), PARTITIONS)
         time_ms = START_MS + number * 1_800_000 // _SESSION
-        action = _action(user, number, time_ms, offsets[home], slates.get(user, []), draw)
+        context = contexts[number % len(contexts)]
+        action = _action(user, number, time_ms, offsets[home], slates.get(user, []), draw, context)
         offsets[home] += 1
         slate = _slate(home, action, draw)
         slates.setdefault(user, []).append(slate)
@@ -131,7 +136,13 @@ def expected(said: list[Said]) -> dict[str, TrainingExample]:
 
 
 def _action(
-    user: str, number: int, time_ms: int, offset: int, slates: list[Recommendation], draw: random.Random
+    user: str,
+    number: int,
+    time_ms: int,
+    offset: int,
+    slates: list[Recommendation],
+    draw: random.Random,
+    context: str | None,
 ) -> UserAction:
     item, named = f"i{draw.randrange(_ITEMS)}", None
     if slates and draw.random() < 0.6:
@@ -139,7 +150,7 @@ def _action(
         item = draw.choice(slate.items).item_id
         named = slate.recommendation_id if draw.random() < 0.5 else None
     kind = draw.choice(_KINDS)
-    return UserAction(user, _CODES[kind], item, time_ms, None, named, 0, offset, START_MS + number)
+    return UserAction(user, _CODES[kind], item, time_ms, None, named, 0, offset, START_MS + number, context)
 
 
 def _slate(partition: int, action: UserAction, draw: random.Random) -> Recommendation:

@@ -1,5 +1,6 @@
 """Asks for a slate now, as any client can: one record out, one record back."""
 
+from collections.abc import Mapping
 from uuid import uuid4
 
 import msgspec
@@ -26,8 +27,9 @@ def request_of(
     length: int | None = None,
     exclude: tuple[str, ...] = (),
     include_seen: bool = False,
+    context: Mapping[str, str] | None = None,
 ) -> RankingRequest:
-    """Return a request with an id of its own.
+    """Return a request with an id of its own; arguments as of `RankingRequest`.
 
     Raises:
         DataError: a value is outside what the contract allows; the sentence names it.
@@ -39,6 +41,7 @@ def request_of(
         length=length,
         exclude=exclude,
         include_seen=include_seen,
+        context=dict(context or {}),
     )
     try:
         return msgspec.convert(msgspec.to_builtins(made), RankingRequest)

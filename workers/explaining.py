@@ -15,6 +15,7 @@ from streams.partitioner import owner
 from streams.privacy.pseudonyms import known_as
 from streams.reading import read_to_end
 from streams.settings import Settings
+from streams.state.sessions import current_session
 from streams.topics import RECOMMENDATIONS, USER_STATE
 from workers.ranking.explaining import Explanation, explain
 from workers.ranking.generation import Generation
@@ -49,16 +50,20 @@ def explain_user(settings: Settings, user_id: str) -> dict[str, Any] | None:
     world = World(settings, encoder_id(settings.encoder))
     try:
         generation = _generation(world)
-        return _told(slate, state, generation, settings)
+        return told_of(slate, state, generation, settings)
     finally:
         world.close()
 
 
-def _told(slate: Recommendation, state: UserState, generation: Generation, settings: Settings) -> dict[str, Any]:
+def told_of(slate: Recommendation, state: UserState, generation: Generation, settings: Settings) -> dict[str, Any]:
+    """Return what `explain_user` does, of this slate and state.
+
+    `known_events` and `newest_session_events`, those of them without a long pause or another session id between
+    them, are of items that the catalogue knows; `sessions` counts all that the user began.
+    """
     known = [item for item in slate.items if generation.catalogue.row(item.item_id) is not None]
     rows = generation.catalogue.rows(item.item_id for item in known)
-    few = settings.ranking.few_events
-    explanation = explain(state, rows, generation, Pipeline(generation, settings), few)
+    explanation = explain(state, rows, generation, Pipeline(generation, settings))
     titles = {entry.item_id: entry.title for entry in generation.catalogue}
     same_cause = state.source == slate.source and slate.model_version == generation.model.version
     published = np.array([item.score for item in known], np.float32)
@@ -68,6 +73,10 @@ def _told(slate: Recommendation, state: UserState, generation: Generation, setti
         "generated_at": slate.generated_at.isoformat(),
         "model_version": generation.model.version,
         "known_events": len(explanation.events),
+        "sessions": state.session_count,
+        "newest_session_events": sum(
+            generation.catalogue.row(past.item_id) is not None for past in current_session(state, settings.state)
+        ),
         "as_published": bool(same_cause and np.allclose(published, explanation.scores, atol=1e-4)),
         "items": [
             {

@@ -41,10 +41,12 @@ def why_words(reasons: Sequence[Reason], titles: Mapping[str, str]) -> list[str]
     """
     told = [reason for reason in reasons if reason.code not in _SILENT]
     own_first = sorted(told, key=lambda reason: reason.item_id is None)
-    return [
-        _REASONS.get(reason.code, reason.code).format(item=titles.get(reason.item_id or "", reason.item_id))
-        for reason in own_first
-    ]
+    return [_words(reason, titles) for reason in own_first]
+
+
+def _words(reason: Reason, titles: Mapping[str, str]) -> str:
+    words = _REASONS.get(reason.code, reason.code).format(item=titles.get(reason.item_id or "", reason.item_id))
+    return words if reason.context is None else f"{words} in {reason.context}"
 
 
 def deed_words(kind: EventType, item_id: str, value: float | None, titles: Mapping[str, str]) -> str:

@@ -20,6 +20,8 @@ class UserAction(msgspec.Struct, frozen=True, array_like=True, gc=False):
             and make a repeated action known as one: those of a user grow.
         offset: of that record, on the same partition number as this one.
         create_time_ms: CreateTime of that record.
+        context: what the event's `context` said in the field `state.trend_context`; absent where nothing is
+            counted by it, None where the event does not tell.
     """
 
     user_id: str
@@ -31,6 +33,7 @@ class UserAction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     topic: int
     offset: int
     create_time_ms: int
+    context: str | None = None
 
 
 class ActionBatch(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -17,4 +17,5 @@ Count = Annotated[int, Meta(ge=1)]
 Scalar = str | int | float | bool | None
 """A value of an event's open map, `context`."""
 Attribute = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
-"""A value of an item's open map, `attributes`: msgpack carries it on, which has no larger integers."""
+"""A value of an item's open map, `attributes`, or of a request's, `context`: msgpack carries it on, which has no
+larger integers."""

@@ -12,6 +12,9 @@ Evidence = Literal["impression", "slate"]
 TREND_HOURS = (1, 24, 168)
 """Memory of the counts of an `ItemTrend`, in hours of stream time."""
 
+TrendCounts = dict[int, tuple[float, ...]]
+"""`EventType` (its position in that enumeration) -> a decayed count for each of `TREND_HOURS`."""
+
 
 class TrainingExample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`training.examples.v1`, keyed by `user_id`: one item that was offered to a user, and what came of it.
@@ -51,18 +54,23 @@ class ItemTrend(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     Partition p of the topic says it of the users of partition p; the whole is the sum over the partitions.
 
+    A context is a value of the field `state.trend_context` of the events' own `context`, such as a country. What
+    users did in one is in `counts` too, so that no sum over contexts exceeds them.
+
     Attributes:
         time_ms: the stream time that the counts are decayed to, milliseconds since the epoch.
         counts: `EventType` (its position in that enumeration) -> one decayed count for each of `TREND_HOURS`; an
             event that is h hours old weighs exp(-h / hours).
         offset: of the newest `user.actions.v1` record in it.
+        contexts: context -> `counts` of what was done there; `feedback.contexts_per_item` of them at most.
     """
 
     schema_version: int
     item_id: str
     time_ms: int
-    counts: dict[int, tuple[float, ...]]
+    counts: TrendCounts
     offset: int
+    contexts: dict[str, TrendCounts] = msgspec.field(default_factory=dict)
 
 
 def example_id(recommendation_id: str, item_id: str) -> str:

@@ -34,10 +34,12 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
             plug-in's name. Last `similar_item`, the nearest of the user's own items, in the model's space.
             New codes may come; pass over those that you do not know.
         item_id: the user's own item that `similar_item` speaks of.
+        context: where or with what `trending` holds, such as a country; absent where it holds everywhere.
     """
 
     code: str
     item_id: str | None = None
+    context: str | None = None
 
 
 class RecommendedItem(msgspec.Struct, frozen=True, omit_defaults=True):

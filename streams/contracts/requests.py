@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from streams.contracts.fields import Identifier, Moment
+from streams.contracts.fields import Attribute, Identifier, Moment
 from streams.contracts.recommendations import RecommendedItem, Source
 
 Words = Annotated[str, Meta(min_length=1, max_length=2_000)]
@@ -30,6 +30,8 @@ class RankingRequest(
         exclude: ids of items that the answer must not hold.
         include_seen: whether items that the user has acted on or bought may be in it: who looks for something
             by its name often wants it again.
+        context: where the user is, with what, as in an `Event`; its field `state.trend_context` chooses what
+            counts as rising. Where it does not say, the newest event of the user does.
     """
 
     request_id: Identifier
@@ -38,6 +40,7 @@ class RankingRequest(
     length: _Length | None = None
     exclude: _Excluded = ()
     include_seen: bool = False
+    context: dict[str, Attribute] = msgspec.field(default_factory=dict)
 
 
 class RankingQuery(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema_version", tag=1):

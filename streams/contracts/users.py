@@ -80,6 +80,9 @@ class UserState(msgspec.Struct, frozen=True, array_like=True, gc=False):
         topic: of the newest record that was folded in, as a position in `TOPICS`.
         create_time_ms: CreateTime of that record.
         applied: for each of `TOPICS`, the largest offset folded in for the user; -1 for none.
+        last_context: what the newest event that told it, by event time, had in the field `state.trend_context` of
+            its `context`; None for never, or where there is no such setting.
+        last_context_time_ms: when that was; -1 for never.
     """
 
     schema_version: int
@@ -102,6 +105,8 @@ class UserState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     topic: int
     create_time_ms: int
     applied: tuple[int, int]
+    last_context: str | None = None
+    last_context_time_ms: int = -1
 
     @property
     def history(self) -> tuple[Interaction, ...]:

@@ -22,6 +22,14 @@ class FeedbackApp(faust.App):
         # Its tables are in memory: folders would hold nothing, and stay behind after a kill -9.
         return
 
+    def give_up(self) -> None:
+        """Let `stop` wait for no record that is in hand: after a failure nobody will acknowledge it.
+
+        Faust would wait for ever, and hears of no cancellation there.
+        """
+        if self._consumer is not None:
+            self._consumer.unacked.clear()
+
     def _new_transport(self) -> TransportT:
         return CommittedTransport(self.conf.broker_consumer, self)
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from streams.contracts import Record
+from streams.contracts import Record, Rejected
 from streams.feedback import metrics
 from streams.feedback.decoding import Heard, heard
+from streams.rejections import RejectedShare
 
 
 class Part(Protocol):
@@ -22,10 +23,14 @@ class InTurn:
     """Decodes each batch once and gives it to every part, one after the other.
 
     A crash between two of them repeats the batch. Those that had it know its records by their offsets.
+
+    Args:
+        rejections: watches how much cannot be used.
     """
 
-    def __init__(self, sources: Sequence[str], *parts: Part) -> None:
+    def __init__(self, sources: Sequence[str], rejections: RejectedShare, *parts: Part) -> None:
         self.sources = sources
+        self._rejections = rejections
         self._parts = parts
 
     def recovered(self, partitions: frozenset[int]) -> None:
@@ -34,8 +39,15 @@ class InTurn:
             part.recovered(partitions)
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Return when all have made permanent what the records cause; raises as they do."""
+        """Return when all have made permanent what the records cause.
+
+        Raises:
+            Fatal: too many cannot be used; of this batch nothing is written, no dead letter either.
+            Transient: see the parts.
+        """
         with metrics.HANDLE_SECONDS.time():
             batch = heard(records)
+            rejected = [message for _, message in batch if isinstance(message, Rejected)]
+            self._rejections.note(len(batch), len(rejected), rejected[-1] if rejected else None)
             for part in self._parts:
                 await part.handle(batch)

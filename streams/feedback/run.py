@@ -20,6 +20,7 @@ from streams.feedback.tables import AwaitedTable
 from streams.feedback.trending import Trending
 from streams.kafka import is_embedded, metadata, partition_count
 from streams.metrics import OWNED
+from streams.rejections import RejectedShare
 from streams.settings import Settings
 from streams.topics import ITEM_TRENDS, RECEIPTS, RECOMMENDATIONS, TRAINING_EXAMPLES, USER_ACTIONS
 
@@ -41,6 +42,7 @@ def run_feedback(settings: Settings, stopped: Callable[[], bool], on_ready: Call
     Raises:
         SettingError: see `streams.feedback.security`.
         BrokerError: topics are missing or differ in their partitions.
+        Fatal: too large a share of the records cannot be used.
         Transient: something was not delivered, or a partition stands still; a restart reads it again.
     """
     partitions, embedded = _partitions(settings), is_embedded(settings)
@@ -65,6 +67,7 @@ class _Feedback:
         trends = AwaitedTable(self._table(_TRENDS), outbox)
         self._handler = InTurn(
             Joining.sources,
+            RejectedShare(settings.loop.max_rejected_share, settings.loop.rejected_window_records),
             Joining(users, outbox, settings.feedback, self._committed),
             Trending(trends, outbox, settings.feedback),
         )
@@ -144,6 +147,7 @@ class _Feedback:
 
     def _failed(self, error: BaseException) -> None:
         self._failure = self._failure or error
+        self._app.give_up()
 
 
 async def _body(batching: Batching, stream: Any) -> None:

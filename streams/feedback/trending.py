@@ -1,7 +1,8 @@
 """User actions in, `item.trends.v1` out: the newest trend of every item that a batch names.
 
 Trends are counted where the actions lie, by the partition of the users: no topic carries actions to a partition of
-their item. Decayed counts are sums, so the reader adds up what the partitions say (ADR 6).
+their item. Decayed counts are sums, so the reader adds up what the partitions say (ADR 6). Where the events tell a
+context, such as a country, a trend holds the counts of each context as well.
 """
 
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ class Trending:
         self._table = table
         self._outbox = outbox
         self._jump_ms = int(settings.jump_seconds * 1000)
+        self._most_contexts = settings.contexts_per_item
         self._times: dict[int, StreamTime] = {}
 
     def recovered(self, partitions: frozenset[int]) -> None:
@@ -56,7 +58,8 @@ class Trending:
     def _count(self, record: Record, activity: Activity, changed: dict[_Place, ItemTrend]) -> None:
         place = record.partition, activity.item_id
         before = changed.get(place) or self._stored(place)
-        after = trend_after(before, activity, record.offset, self._now_ms(record, activity))
+        now_ms = self._now_ms(record, activity)
+        after = trend_after(before, activity, record.offset, now_ms, self._most_contexts)
         if after is before:
             metrics.DUPLICATES.inc()
         else:

@@ -1,6 +1,9 @@
-"""Decayed counts of an item: pure, and the same whatever order the activity came in."""
+"""Decayed counts of an item, in all and by context: pure.
 
-from collections.abc import Iterable
+They are the same whatever order the activity came in; of contexts this holds as long as all find room.
+"""
+
+from collections.abc import Iterable, Mapping
 from math import exp
 from typing import NamedTuple
 
@@ -8,7 +11,7 @@ import msgspec
 
 from streams.codec import SCHEMA_VERSION
 from streams.contracts import ItemTrend, UserAction
-from streams.contracts.learning import TREND_HOURS
+from streams.contracts.learning import TREND_HOURS, TrendCounts
 
 _HOUR_MS = 3_600_000
 
@@ -19,11 +22,13 @@ class Activity(NamedTuple):
     Attributes:
         counts: actions by `EventType` (its position in that enumeration).
         newest_ms: the largest event time among them, milliseconds since the epoch.
+        contexts: context -> `counts` of those of the actions that tell it.
     """
 
     item_id: str
     counts: dict[int, int]
     newest_ms: int
+    contexts: dict[str, dict[int, int]]
 
 
 def activities(actions: Iterable[UserAction]) -> list[Activity]:
@@ -31,22 +36,29 @@ def activities(actions: Iterable[UserAction]) -> list[Activity]:
     found: dict[str, Activity] = {}
     for action in actions:
         item_id, time_ms = action.item_id, action.event_time_ms
-        before = found.get(item_id)
-        if before is None:
-            found[item_id] = Activity(item_id, {action.event_type: 1}, time_ms)
-            continue
-        before.counts[action.event_type] = before.counts.get(action.event_type, 0) + 1
-        if time_ms > before.newest_ms:
-            found[item_id] = before._replace(newest_ms=time_ms)
+        known = found.get(item_id)
+        if known is None:
+            known = found[item_id] = Activity(item_id, {}, time_ms, {})
+        _add_one(known.counts, action.event_type)
+        if action.context is not None:
+            _add_one(known.contexts.setdefault(action.context, {}), action.event_type)
+        if time_ms > known.newest_ms:
+            found[item_id] = known._replace(newest_ms=time_ms)
     return list(found.values())
 
 
-def trend_after(trend: ItemTrend | None, activity: Activity, offset: int, now_ms: int) -> ItemTrend:
+def trend_after(
+    trend: ItemTrend | None, activity: Activity, offset: int, now_ms: int, most_contexts: int
+) -> ItemTrend:
     """Return the trend with one more activity; the same object when its record was counted before.
+
+    A context that is new takes the place of the weakest where all places are taken, so that one that grows can
+    come in and those of many actions stay. Of the other, only what is in `counts` remains.
 
     Args:
         offset: of the record that carried the activity.
         now_ms: the partition's stream time; activity that claims to be later counts as of now.
+        most_contexts: that the trend may hold, at least 1.
     """
     if trend is None:
         trend = ItemTrend(SCHEMA_VERSION, activity.item_id, 0, {}, -1)
@@ -54,21 +66,51 @@ def trend_after(trend: ItemTrend | None, activity: Activity, offset: int, now_ms
         return trend
     time_ms = min(activity.newest_ms, now_ms)
     reference_ms = max(trend.time_ms, time_ms)
-    counts = decayed(trend, reference_ms)
     weights = _weights(reference_ms - time_ms)
-    for kind, count in activity.counts.items():
-        before = counts.get(kind, (0.0,) * len(TREND_HOURS))
-        counts[kind] = tuple(old + count * weight for old, weight in zip(before, weights, strict=True))
-    return msgspec.structs.replace(trend, time_ms=reference_ms, counts=counts, offset=offset)
+    known = decayed(trend, reference_ms)
+    contexts = known.contexts
+    for context, counts in activity.contexts.items():
+        while context not in contexts and len(contexts) >= most_contexts:
+            del contexts[min(contexts, key=lambda each: _strength(contexts[each]))]
+        contexts[context] = _more(contexts.get(context, {}), counts, weights)
+    return msgspec.structs.replace(
+        known, time_ms=reference_ms, counts=_more(known.counts, activity.counts, weights), offset=offset
+    )
 
 
-def decayed(trend: ItemTrend, at_ms: int) -> dict[int, tuple[float, ...]]:
-    """Return the counts as they are at `at_ms`; a time before the trend's own changes nothing."""
+def decayed(trend: ItemTrend, at_ms: int) -> ItemTrend:
+    """Return the trend with its counts as they are at `at_ms`; a time before its own changes nothing."""
     weights = _weights(max(0, at_ms - trend.time_ms))
+    return msgspec.structs.replace(
+        trend,
+        time_ms=max(at_ms, trend.time_ms),
+        counts=_aged(trend.counts, weights),
+        contexts={context: _aged(counts, weights) for context, counts in trend.contexts.items()},
+    )
+
+
+def _add_one(counts: dict[int, int], kind: int) -> None:
+    counts[kind] = counts.get(kind, 0) + 1
+
+
+def _more(before: TrendCounts, activity: Mapping[int, int], weights: tuple[float, ...]) -> TrendCounts:
+    after = dict(before)
+    for kind, count in activity.items():
+        old = before.get(kind, (0.0,) * len(TREND_HOURS))
+        after[kind] = tuple(value + count * weight for value, weight in zip(old, weights, strict=True))
+    return after
+
+
+def _aged(counts: TrendCounts, weights: tuple[float, ...]) -> TrendCounts:
     return {
-        kind: tuple(count * weight for count, weight in zip(counts, weights, strict=True))
-        for kind, counts in trend.counts.items()
+        kind: tuple(count * weight for count, weight in zip(of_kind, weights, strict=True))
+        for kind, of_kind in counts.items()
     }
+
+
+def _strength(counts: TrendCounts) -> float:
+    """Return how much was done in all, by the longest memory."""
+    return sum(of_kind[-1] for of_kind in counts.values())
 
 
 def _weights(age_ms: int) -> tuple[float, ...]:

@@ -26,5 +26,8 @@ class FeedbackSettings(Section):
     """Pause after a batch, in which records gather for the next, unless `batch_records` wait already."""
     stall_seconds: float = Field(default=60.0, gt=0)
     """The process ends when a partition that has records was not read for so long, so that it starts afresh."""
+    contexts_per_item: int = Field(default=16, ge=1, le=100)
+    """Most contexts (values of `state.trend_context`) that the trend of an item holds for each partition; where a
+    further one comes, the weakest goes."""
     model_versions: int = Field(default=4, ge=1, le=20)
     """Newest model versions that metrics tell apart; all others are `other`."""

@@ -62,3 +62,7 @@ class StateSettings(Section):
     """Of the store on the local disk."""
     feedback: bool = True
     """Publish `user.actions.v1`, which the feedback app reads."""
+    trend_context: str = Field(default="", max_length=512)
+    """Name of the field of an event's `context`, such as country or device, by whose values trends are counted as
+    well: newcomers are then shown what rises where they are. Choose one whose values many users share. None by
+    default. State and ranking workers read it."""

@@ -31,6 +31,8 @@ class Draft(msgspec.Struct, array_like=True, gc=False):
     topic: int
     create_time_ms: int
     applied: list[int]
+    last_context: str | None = None
+    last_context_time_ms: int = -1
 
     @classmethod
     def of_nothing(cls, user_id: str, partition: int) -> Self:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from streams.codec import SCHEMA_VERSION, encode_msgpack
+from streams.contexts import context_in
 from streams.contracts import EventType, Headers, Output
 from streams.state.fold import Arrival
 from streams.topics import CLICKSTREAM, USER_ACTIONS
@@ -10,17 +11,23 @@ from streams.topics import CLICKSTREAM, USER_ACTIONS
 RECORD_BYTES = 64 * 1024
 """Most bytes of a record of several entries: the reader takes whole records, and keeps many in a queue."""
 
-Action = tuple[str, int, str, int, float | None, str | None, int, int, int]
-"""The fields of a `UserAction`, with the same form on the wire; one is made for every event."""
+Action = tuple[str | int | float | None, ...]
+"""The fields of a `UserAction`, with the same form on the wire, `context` only where something is counted by it;
+one is made for every event."""
 
 _RECORD_ENTRIES = 256
 _RATING = EventType.RATING.code
 
 
 class Feedback:
-    """Gathers the accepted events of one batch that name an item."""
+    """Gathers the accepted events of one batch that name an item.
 
-    def __init__(self) -> None:
+    Args:
+        context_field: of the events' `context`, whose value is told with each; empty for none.
+    """
+
+    def __init__(self, context_field: str = "") -> None:
+        self._context_field = context_field
         self._outputs: list[Output] = []
         self._actions: dict[int, list[Action]] = {}
 
@@ -34,6 +41,7 @@ class Feedback:
         actions = self._actions.get(partition)
         if actions is None:
             actions = self._actions[partition] = []
+        first = len(actions)
         for record, event, time_ms in accepted:
             item_id = event.item_id
             if item_id is not None:
@@ -51,6 +59,10 @@ class Feedback:
                         record.timestamp_ms,
                     )
                 )
+        if self._context_field:
+            events = (event for _, event, _ in accepted if event.item_id is not None)
+            told = [context_in(event.context, self._context_field) for event in events]
+            actions[first:] = [(*action, context) for action, context in zip(actions[first:], told, strict=True)]
 
     def erased(self, partition: int, key: bytes, headers: Headers) -> None:
         """Say that what was told of the user so far is to be forgotten.

@@ -12,6 +12,8 @@
 - Time: a horizon counts in the user's own stream time, the largest event time, but no more than
   `forward_jump` beyond the second largest. So it depends on which events there are and not on their order, needs
   nothing that the state does not hold, and one wrong clock cannot drive it away.
+- Context: of the field `state.trend_context` the newest value by event time stands; an event without one
+  changes nothing.
 
 `apply` is the fold itself, of any number of a user's events on a draft; `fold` shows it as a function of one.
 """
@@ -22,6 +24,7 @@ from zlib import crc32
 from xxhash import xxh3_64_digest
 
 from streams.clock import to_ms
+from streams.contexts import context_in
 from streams.contracts import Event, EventType, Record, Source, UserState
 from streams.contracts.events import DECISIONS
 from streams.contracts.users import END, HASH_BYTES, row_of
@@ -142,6 +145,10 @@ def _close(draft: Draft, accepted: Sequence[Arrival], rules: Rules) -> None:
     del draft.caused_by[:-CAUSES]
     del draft.recent_column[: -rules.recent_bytes]
     columns.settle(draft, rules)
+    if rules.context_field:
+        for _, event, time_ms in accepted:
+            if time_ms >= draft.last_context_time_ms and (told := context_in(event.context, rules.context_field)):
+                draft.last_context, draft.last_context_time_ms = told, time_ms
 
 
 def _search(draft: Draft, event: Event, time_ms: int) -> None:

@@ -19,6 +19,7 @@ class Rules(NamedTuple):
         id_bytes: most bytes of the history's item column, and of the seen column.
         session_gap_ms: longest pause within a session.
         forward_jump_ms: how far one event alone may move stream time.
+        context_field: of the events' `context`, the value of which is kept; empty for none.
     """
 
     history_length: int
@@ -28,6 +29,7 @@ class Rules(NamedTuple):
     id_bytes: int
     session_gap_ms: int
     forward_jump_ms: int
+    context_field: str
 
     @classmethod
     def of(cls, settings: StateSettings) -> Self:
@@ -41,4 +43,5 @@ class Rules(NamedTuple):
             id_bytes=settings.id_bytes,
             session_gap_ms=int(settings.session_gap_seconds * 1000),
             forward_jump_ms=int(settings.forward_jump_seconds * 1000),
+            context_field=settings.trend_context,
         )

@@ -50,7 +50,7 @@ class StateTransform:
 
     def handle(self, batch: Sequence[Message]) -> Iterable[Output]:
         """Fold the batch; return the new state of every user that changed, and what belongs elsewhere."""
-        feedback = Feedback() if self._settings.state.feedback else None
+        feedback = Feedback(self._rules.context_field) if self._settings.state.feedback else None
         users = Batch(self._store, self._rules, feedback)
         outputs: list[Output] = []
         for message in batch:

@@ -14,8 +14,8 @@ from streams.provision import create_topics
 from streams.reading import read_to_end
 from streams.settings import Settings, load_settings
 from streams.topics import RECOMMENDATIONS, USER_ACTIONS, dead_letters
-from tests.feedback_kill import differences, examples, send, trends_wrong, wait_until
-from tests.feedback_traffic import PARTITIONS, Said, ends, expected, records, traffic
+from tests.feedback_kill import SECONDS, differences, examples, send, trends_wrong, wait_until
+from tests.feedback_traffic import CONTEXTS, PARTITIONS, Said, ends, expected, records, traffic
 from tests.feedback_worker import Worker
 
 pytestmark = pytest.mark.timeout(300)
@@ -65,7 +65,7 @@ def letters(settings: Settings, topic: str) -> Counter[bytes]:
 def test_examples_trends_and_metrics_are_those_of_the_pure_join_and_bad_bytes_are_kept_whole(
     settings: Settings, worker: Worker
 ) -> None:
-    said = traffic(600)
+    said = traffic(600, contexts=CONTEXTS)
     bad = [Output(topic, 1, b"bad", value) for topic in SOURCES for value in BAD]
     sent = [*records(said), *bad, *records(said[-40:]), *records(ends(said))]
     publish(settings, sent)
@@ -99,6 +99,17 @@ def test_examples_trends_and_metrics_are_those_of_the_pure_join_and_bad_bytes_ar
     assert exposures == _sum(found, "exposures_by_position") > 0
     assert outcomes == _sum(found, "outcomes_by_position") > 0
     assert worker.stop() == 0
+
+
+def test_a_worker_that_meets_nothing_but_bad_records_ends_with_a_sentence_and_makes_no_dead_letter(
+    settings: Settings, worker: Worker
+) -> None:
+    publish(settings, [Output(USER_ACTIONS, 2, None, b"{")] * 300)
+    assert worker.process.wait(SECONDS) == 1
+    assert "records cannot be used" in worker.log
+    assert "HEADRACE_LOOP__MAX_REJECTED_SHARE" in worker.log
+    assert "Traceback" not in worker.log
+    assert not letters(settings, USER_ACTIONS)
 
 
 @pytest.mark.kafka

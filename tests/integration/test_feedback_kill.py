@@ -10,7 +10,7 @@ from encoder.identity import encoder_id
 from streams.provision import create_topics
 from streams.settings import Settings, load_settings
 from tests.feedback_kill import survive
-from tests.feedback_traffic import traffic
+from tests.feedback_traffic import CONTEXTS, traffic
 from tests.feedback_worker import Worker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
@@ -37,7 +37,7 @@ def worker(settings: Settings, tmp_path: Path) -> Iterator[Worker]:
 
 
 def test_kill_9_loses_no_example_and_counts_none_twice(settings: Settings, worker: Worker) -> None:
-    found = survive(settings, traffic(2_000), 3, worker)
+    found = survive(settings, traffic(2_000, contexts=CONTEXTS), 3, worker)
     assert (found.lost, found.doubled, found.trends_wrong) == (0, 0, 0)
     assert found.kills == 3
     assert worker.stop() == 0, "SIGTERM leaves in order"

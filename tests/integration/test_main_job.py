@@ -1,9 +1,8 @@
 """The main job on the generated sample, workers as separate processes, on the embedded broker and real Kafka."""
 
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,75 +13,27 @@ import typer
 from typer.testing import CliRunner
 
 from encoder.identity import encoder_id
-from streams.contracts import Event, EventType, Item, Recommendation, RecommendedItem
+from streams.contracts import Answer, Event, EventType, Item, Reason, RecommendedItem
 from streams.kafka import producer
 from streams.privacy.requests import await_receipts, request_erasure
 from streams.provision import create_topics
 from streams.reading import read_to_end
-from streams.settings import Settings, load_settings
+from streams.settings import load_settings
 from streams.settings.variables import variable_of
 from streams.topics import CLICKSTREAM, RECOMMENDATIONS, USER_STATE, USER_VECTORS, dead_letters
 from tests.integration.poison import BAD
+from tests.integration.service import SECONDS, Service
 from workers.asking import ask, request_of
 from workers.cli.explain import explain
-from workers.datasets.contract import Dataset
 from workers.datasets.sample import load, planted_theme, theme_of
 from workers.demo.catalogue import load_catalogue
 from workers.demo.processes import Processes
 from workers.publisher import Publisher
-from workers.slates import Slates
 from workers.train import train_and_announce
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(1_500)]
 WORKERS = ("state", "embedding", "ranking", "feedback")
-SECONDS = 120.0
 TRAINING = {"epochs": 6, "width": 32}
-
-
-class Service:
-    """The running workers, and what a user of them has: a producer and a consumer."""
-
-    def __init__(self, settings: Settings, processes: Processes, dataset: Dataset) -> None:
-        self.settings = settings
-        self.processes = processes
-        self.dataset = dataset
-        self.publisher = Publisher(settings)
-        self.slates = Slates(settings)
-
-    def until(self, holds: Callable[[], bool]) -> None:
-        """Read slates until `holds`."""
-        deadline = time.monotonic() + SECONDS
-        while not holds():
-            self.slates.read(0.05)
-            self.processes.check()
-            assert time.monotonic() < deadline, "the slates did not come"
-
-    def newest(self, user_id: str) -> Recommendation | None:
-        return self.slates.newest.get(user_id)
-
-    def items_of(self, user_id: str) -> list[str]:
-        slate = self.newest(user_id)
-        return [] if slate is None else [item.item_id for item in slate.items]
-
-    def send(self, events: list[Event]) -> None:
-        """Send events and wait until the newest slate of each user answers their last one."""
-        last: dict[str, tuple[int, int]] = {}
-
-        def note(user: str, partition: int, offset: int, _: int) -> None:
-            last[user] = (partition, offset)
-
-        for event in events:
-            self.publisher.event(event, partial(note, event.user_id))
-        self.publisher.flush()
-
-        def answered() -> bool:
-            found = {user: self.newest(user) for user in last}
-            return all(
-                slate is not None and (slate.source.partition, slate.source.offset) >= last[user]
-                for user, slate in found.items()
-            )
-
-        self.until(answered)
 
 
 @pytest.fixture
@@ -98,6 +49,7 @@ def service(broker: str, tmp_path: Path) -> Iterator[Service]:
     environment = {
         variable_of("kafka.bootstrap_servers"): broker,
         variable_of("kafka.group_prefix"): tmp_path.name,
+        variable_of("state.trend_context"): "country",
     }
     with Processes(tmp_path, restart_workers=False) as processes:
         for name in WORKERS:
@@ -117,6 +69,7 @@ def test_clicks_become_slates_that_follow_tastes_and_catalogue_and_no_bad_byte_i
     _a_slate_is_explained_as_it_was_published(service)
     _a_request_in_words_is_answered_by_what_they_mean(service)
     _what_rises_reaches_a_user_without_history(service)
+    _what_rises_in_a_country_reaches_its_newcomers_by_event_and_by_request(service)
     _withdrawn_items_leave_the_standing_slates(service)
     _bad_bytes_arrive_whole_in_the_dead_letter_topic(service)
     _an_erased_user_leaves_everywhere_and_starts_from_nothing(service)
@@ -167,8 +120,36 @@ def _what_rises_reaches_a_user_without_history(service: Service) -> None:
     service.until(told)
 
 
-def _trends(item: RecommendedItem, item_id: str) -> bool:
-    return item.item_id == item_id and {"no_history", "trending"} <= {why.code for why in item.reasons}
+def _what_rises_in_a_country_reaches_its_newcomers_by_event_and_by_request(service: Service) -> None:
+    taken = Counter(event.item_id for event in service.dataset.events)
+    _, rare = sorted((item.item_id for item in service.dataset.items), key=lambda item: taken[item])[:2]
+    newest = max(event.event_time for event in service.dataset.events)
+    clicks = [_event(f"dutch{number}", EventType.CLICK, rare, "NL") for number in range(30)]
+    service.send([msgspec.structs.replace(click, event_time=newest) for click in clicks])
+
+    def asked(country: str) -> Answer:
+        # The ordinary slate of somebody who was never heard of.
+        request = request_of(f"visitor from {country}", context={"country": country})
+        answer = ask(service.settings, request, SECONDS)
+        assert answer is not None
+        return answer
+
+    def rises(items: Iterable[RecommendedItem]) -> bool:
+        return any(_trends(item, rare, "NL") for item in items)
+
+    service.until(lambda: rises(asked("NL").items))
+    assert not rises(asked("DE").items)
+    service.send([_event(f"from {country}", EventType.SEARCH, None, country) for country in ("NL", "DE")])
+    here, there = service.newest("from NL"), service.newest("from DE")
+    assert here is not None
+    assert rises(here.items)
+    assert there is not None
+    assert {why.context for item in there.items for why in item.reasons} == {None}
+
+
+def _trends(item: RecommendedItem, item_id: str, context: str | None = None) -> bool:
+    wanted = {Reason("no_history"), Reason("trending", context=context)}
+    return item.item_id == item_id and wanted <= {*item.reasons}
 
 
 def _a_slate_is_explained_as_it_was_published(service: Service) -> None:
@@ -183,6 +164,9 @@ def _a_slate_is_explained_as_it_was_published(service: Service) -> None:
     assert [item["item_id"] for item in told["items"]] == service.items_of(user)
     assert told["as_published"]
     own = {event.item_id for event in service.dataset.events if event.user_id == user}
+    visits = {event.session_id for event in service.dataset.events[-1_500:] if event.user_id == user}
+    assert told["sessions"] == len(visits)
+    assert 1 <= told["newest_session_events"] <= told["known_events"]
     for item, published in zip(told["items"], slate.items, strict=True):
         assert item["score"] == pytest.approx(published.score, abs=1e-4)
         assert item["events"]
@@ -272,7 +256,7 @@ def _keep(newest: dict[bytes, bytes | None], _: int, key: bytes, value: bytes | 
     newest[key] = value
 
 
-def _event(user_id: str, kind: EventType, item_id: str | None) -> Event:
+def _event(user_id: str, kind: EventType, item_id: str | None, country: str | None = None) -> Event:
     now = datetime.now(UTC)
     query = "something new" if kind is EventType.SEARCH else None
     return Event(
@@ -282,4 +266,5 @@ def _event(user_id: str, kind: EventType, item_id: str | None) -> Event:
         item_id=item_id,
         event_time=now,
         query=query,
+        context={"country": country},
     )

@@ -13,6 +13,7 @@ from streams.clock import to_ms
 from streams.codec import decode_user_state, encode_msgpack
 from streams.contracts import Event, EventType, Record, Source, UserState
 from streams.contracts.events import DECISIONS, RETRACTIONS
+from streams.contracts.fields import Scalar
 from streams.contracts.users import ROW
 from streams.settings.state import StateSettings
 from streams.state.draft import Draft
@@ -20,13 +21,20 @@ from streams.state.fold import apply, fold, next_version
 from streams.state.rules import Rules
 from streams.topics import CLICKSTREAM, REKEYED
 
-SETTINGS = StateSettings(history_length=4, seen_length=6, duplicate_window=40)
+SETTINGS = StateSettings(history_length=4, seen_length=6, duplicate_window=40, trend_context="country")
 HORIZON = SETTINGS.model_copy(update={"history_horizon_days": 20 / 86_400, "forward_jump_seconds": 10.0})
 START = datetime(2024, 1, 1, tzinfo=UTC)
 SILENT = {EventType.IMPRESSION, EventType.SEARCH}
 
 
-def event(number: int, second: int, item: int, kind: EventType, session: str | None = None) -> Event:
+def event(
+    number: int,
+    second: int,
+    item: int,
+    kind: EventType,
+    session: str | None = None,
+    country: Scalar = None,
+) -> Event:
     return Event(
         event_id=f"e{number}",
         event_type=kind,
@@ -36,6 +44,7 @@ def event(number: int, second: int, item: int, kind: EventType, session: str | N
         value=float(second % 5 + 1) if kind is EventType.RATING else None,
         query=f"shoes {number}" if kind is EventType.SEARCH else None,
         session_id=session,
+        context={"country": country},
     )
 
 
@@ -43,8 +52,10 @@ def event(number: int, second: int, item: int, kind: EventType, session: str | N
 def streams(draw: st.DrawFn, *, distinct_times: bool = False) -> list[Event]:
     seconds = draw(st.lists(st.integers(0, 50), max_size=20, unique=distinct_times))
     kinds, sessions = st.sampled_from(list(EventType)), st.sampled_from([None, "a", "b"])
+    countries = st.sampled_from([None, "NL", "DE", 1.5])
     return [
-        event(n, second, draw(st.integers(0, 9)), draw(kinds), draw(sessions)) for n, second in enumerate(seconds)
+        event(number, second, draw(st.integers(0, 9)), draw(kinds), draw(sessions), draw(countries))
+        for number, second in enumerate(seconds)
     ]
 
 
@@ -108,7 +119,7 @@ def test_late_and_shuffled_events_land_where_they_belong(events: list[Event], ra
             assert not events
             continue
         assert late.history == in_order.history
-        for name in ("event_count", "last_event_time_ms", "second_event_time_ms", "last_query"):
+        for name in ("event_count", "last_event_time_ms", "second_event_time_ms", "last_query", "last_context"):
             assert getattr(late, name) == getattr(in_order, name)
 
 
@@ -189,6 +200,8 @@ def test_every_event_is_counted_and_the_newest_record_is_the_source(events: list
     assert state.last_event_time_ms == max(to_ms(each.event_time) for each in events)
     searches = sorted((each for each in events if each.event_type is EventType.SEARCH), key=when)
     assert state.last_query == (searches[-1].query if searches else None)
+    telling = sorted((each for each in events if isinstance(each.context["country"], str)), key=when)
+    assert state.last_context == (telling[-1].context["country"] if telling else None)
 
 
 @given(streams())
@@ -247,3 +260,15 @@ def test_no_bytes_make_a_state_that_breaks_its_reader(events: list[Event], data:
     assert len(found.history) * ROW.size <= len(found.row_column)
     assert isinstance(found.seen, tuple)
     assert found.source.partition == found.partition
+
+
+def test_without_the_setting_no_context_is_kept_and_a_state_of_before_can_be_read() -> None:
+    state = folded([event(0, 0, 1, EventType.VIEW, country="NL")], settings=StateSettings())
+    assert state is not None
+    assert (state.last_context, state.last_context_time_ms) == (None, -1)
+    fields = msgspec.msgpack.decode(encode_msgpack(state))
+    earlier = decode_user_state(encode_msgpack(fields[:-2]))
+    assert earlier == state
+    later = folded([event(1, 1, 2, EventType.VIEW, country="DE")], earlier, 1)
+    assert later is not None
+    assert later.last_context == "DE"

@@ -4,6 +4,8 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
@@ -14,7 +16,7 @@ from streams.dead_letters import dead_letter
 from streams.embedded import EmbeddedBroker
 from streams.privacy.pseudonyms import known_as
 from streams.settings import load_settings
-from streams.topics import CATALOGUE, RECOMMENDATIONS
+from streams.topics import CATALOGUE, CLICKSTREAM, RECOMMENDATIONS
 from workers import explaining
 from workers.cli.app import main
 
@@ -24,8 +26,11 @@ KEY = "k" * 32
 LONG = "u" * 513
 BAD_ARGUMENTS = [
     ["erase", ""], ["erase", LONG], ["erase", "\udcff"], ["ask", LONG, "boots"], ["ask", "u", "--exclude", ""],
+    ["ask", "u", "--context", "NL"], ["ask", "u", "--context", "=NL"], ["ask", "u", "--context", "country="],
+    ["ask", "u", "--context", "country=NL", "--context", "country=DE"], ["ask", "u", "--context", "c=\udcff"],
     ["explain", ""], ["recommendations", "get", ""], ["recommendations", "tail", "--user", LONG],
     ["items", "delete", "1", ""], ["items", "load", "/no/such.jsonl"],
+    ["events", "produce", "/no/such.jsonl"], ["events", "produce", "/"],
     ["dlq", "show", "clickstream.events.v1", "--at", "seven"],
     ["dlq", "replay", "clickstream.events.v1", "--at", "0/1/2"],
 ]  # fmt: skip
@@ -143,3 +148,21 @@ def test_letters_that_are_not_there_are_told(
     put(broker, (f"{CATALOGUE}.dlq", "i", b"{}"))
     assert ended(monkeypatch, "dlq", "show", CATALOGUE) == 0
     assert "no such letters" in capsys.readouterr().err
+
+
+def test_events_come_from_a_file_or_from_standard_input_and_a_closed_one_is_a_usage_error(
+    broker: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    put(broker, (CLICKSTREAM, "there", b""))
+    line = (
+        b'{"event_id":"e","event_type":"search","user_id":"u","event_time":"2026-01-01T00:00:00Z","query":"q"}\n'
+    )
+    (tmp_path / "events.jsonl").write_bytes(line * 2)
+    assert ended(monkeypatch, "events", "produce", str(tmp_path / "events.jsonl")) == 0
+    assert "2 records delivered" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(line * 3)))
+    assert ended(monkeypatch, "events", "produce", "-") == 0
+    assert "3 records delivered" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", None)
+    assert ended(monkeypatch, "events", "produce", "-") == 2
+    assert "standard input is closed" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
@@ -35,14 +35,14 @@ class Power:
     """Fails at the writes whose numbers it was given, before or after they took effect."""
 
     def __init__(self, cuts: Mapping[int, bool]) -> None:
-        self._cuts = cuts
+        self.cuts = cuts
         self._writes = 0
 
     def write(self) -> tuple[bool, bool]:
         """Return whether this write takes effect, and whether the process dies at it."""
         self._writes += 1
-        dies = self._writes in self._cuts
-        return not dies or self._cuts[self._writes], dies
+        dies = self._writes in self.cuts
+        return not dies or self.cuts[self._writes], dies
 
 
 class Outbox:
@@ -106,7 +106,11 @@ def log_of(said: Sequence[Said]) -> list[Record]:
 async def run(
     log: Sequence[Record], batch: int, cuts: Mapping[int, bool], committed_late: bool
 ) -> list[TrainingExample]:
-    """Feed the log in batches; a death starts a new handler from the table and the last commit."""
+    """Feed the log in batches; a death starts a new handler from the table and the last commit.
+
+    In the end both topics move on once more: time begins anew with a handler, and one that was started behind the
+    last slate would wait for the next.
+    """
     power = Power(cuts)
     table, outbox = Table(power), Outbox(power)
     commits: dict[tuple[str, int], int] = {}
@@ -132,6 +136,9 @@ async def run(
         if not committed_late or handled % (3 * batch) == 0:
             start = handled
             commits.update({(record.topic, record.partition): record.offset + 1 for record in log[:handled]})
+    assert handler is not None
+    power.cuts = {}
+    await handler.handle(heard(msgspec.structs.replace(each, offset=each.offset + len(log)) for each in ENDS))
     return [
         decode_training_example(output.value or b"")
         for output in outbox.delivered
@@ -141,11 +148,13 @@ async def run(
 
 TRAFFIC = traffic(80)
 LOG = log_of([*TRAFFIC, *ends(TRAFFIC)])
+ENDS = log_of(ends(TRAFFIC))
 EXPECTED = expected(TRAFFIC)
 
 
 @settings(max_examples=40)
 @given(st.dictionaries(st.integers(1, 30), st.booleans(), max_size=6), st.integers(3, 60), st.booleans())
+@example({1: False, 11: False}, 27, False)  # dies behind the last slate
 def test_dying_at_any_write_loses_no_example_and_makes_no_other(
     cuts: dict[int, bool], batch: int, committed_late: bool
 ) -> None:

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from streams.codec import decode_item_trend, encode_msgpack
 from streams.contracts import ActionBatch, EventType, Output, Record, UserAction
-from streams.errors import Transient
+from streams.errors import Fatal, Transient
 from streams.feedback.decoding import Erased, Heard, heard
 from streams.feedback.in_turn import InTurn
 from streams.feedback.tables import Change
 from streams.feedback.trending import Trending, partition_of, table_key
+from streams.rejections import RejectedShare
 from streams.settings.feedback import FeedbackSettings
 from streams.topics import ITEM_TRENDS, RECOMMENDATIONS, USER_ACTIONS
 
@@ -132,12 +133,27 @@ class Part:
         self._seen.append((self._name, [(each.offset, type(message)) for each, message in batch]))
 
 
+def in_turn(share: RejectedShare, *parts: Part) -> InTurn:
+    return InTurn((USER_ACTIONS, RECOMMENDATIONS), share, *parts)
+
+
 def test_a_batch_is_decoded_once_and_goes_to_one_part_after_the_other() -> None:
     seen: list[Any] = []
-    both = InTurn((USER_ACTIONS, RECOMMENDATIONS), Part("join", seen), Part("trends", seen))
+    both = in_turn(RejectedShare(0.5, 1_000), Part("join", seen), Part("trends", seen))
     null = Record(RECOMMENDATIONS, 0, 7, NOW_MS, b"u", None)
     asyncio.run(both.handle([record(0, 1, "a"), null]))
     both.recovered(frozenset({2}))
     said = [(1, ActionBatch), (7, Erased)]
     partitions = frozenset({2})
     assert seen == [("join", said), ("trends", said), ("join", partitions), ("trends", partitions)]
+
+
+def test_more_than_the_allowed_share_of_bad_records_stops_the_worker_before_any_of_them_is_a_dead_letter() -> None:
+    seen: list[Any] = []
+    bad = [Record(USER_ACTIONS, 3, offset, NOW_MS, None, b"\xc1") for offset in range(60)]
+    some = in_turn(RejectedShare(0.5, 80), Part("join", seen))
+    asyncio.run(some.handle([*bad[:30], *(record(3, 90 + number, "a") for number in range(40))]))
+    assert len(seen) == 1, "a share that is allowed is handled"
+    with pytest.raises(Fatal, match=r"60 of the last 100 .*user.actions.v1/3/59 \(malformed"):
+        asyncio.run(some.handle(bad[30:]))
+    assert len(seen) == 1

@@ -1,5 +1,8 @@
 """Training goes on after a crash as if there had been none, and its average follows."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 import torch
 
 from streams.contracts import Event
+from streams.errors import DataError
 from streams.settings.state import StateSettings
 from streams.settings.training import TrainingSettings
 from tests.unit.test_towers import older, texts
@@ -100,3 +104,40 @@ def test_nothing_kept_is_nothing_found(tmp_path: Path) -> None:
     Checkpoints().save("towers", {"a": torch.zeros(1)}, {})
     assert Checkpoints().load("towers") is None
     assert Checkpoints(tmp_path / "none").load("towers") is None
+
+
+SMALL_FILES = """
+import resource, signal, sys
+from pathlib import Path
+import torch
+from streams.errors import DataError
+from workers.ranking.model.checkpoint import Checkpoints
+kept = Checkpoints(Path(sys.argv[1]))
+kept.save("towers", {"a": torch.ones(10)}, {"epoch": 1})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+try:
+    kept.save("towers", {"a": torch.zeros(100_000)}, {"epoch": 2})
+except DataError as error:
+    print(error)
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit on the size of files")
+def test_a_full_disk_ends_training_with_what_to_do_and_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SMALL_FILES, str(tmp_path)]
+    full = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert full.returncode == DataError.exit_code, full.stderr
+    assert f"{tmp_path}: " in full.stdout
+    assert "Operator action: free space" in full.stdout
+    found = Checkpoints(tmp_path).load("towers")
+    assert found is not None
+    assert (found[0]["a"].tolist(), found[1]) == ([1.0] * 10, {"epoch": 1})
+    assert [path.name for path in tmp_path.iterdir()] == ["towers.safetensors"]
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"file/there.*training\.directory"):
+        Checkpoints(tmp_path / "file" / "there").save("towers", {"a": torch.zeros(1)}, {})

@@ -64,6 +64,7 @@ requests = st.builds(
     length=st.none() | st.integers(1, 1_000),
     exclude=st.lists(identifiers, max_size=3).map(tuple),
     include_seen=st.booleans(),
+    context=st.dictionaries(identifiers, st.none() | identifiers | st.integers(-(2**63), 2**63 - 1), max_size=2),
 )
 
 
@@ -100,6 +101,11 @@ def test_bytes_that_are_no_request_are_rejected_and_raise_nothing(value: bytes |
         (b'{"schema_version":1,"request_id":"r","user_id":""}', "invalid", "user_id"),
         (b'{"schema_version":1,"request_id":"r","user_id":"u","query":""}', "invalid", "query"),
         (b'{"schema_version":1,"request_id":"r","user_id":"u","length":0}', "invalid", "length"),
+        (
+            b'{"schema_version":1,"request_id":"r","user_id":"u","context":{"n":9223372036854775808}}',
+            "invalid",
+            "n",
+        ),
         (b'{"schema_version":2,"request_id":"r","user_id":"u"}', "invalid", "2"),
         (b"{", "malformed", "truncated"),
         (None, "empty", "value"),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from streams.clock import to_ms
 from streams.codec import decode_action_batch
 from streams.contracts import Event, EventType, Record, UserAction
+from streams.contracts.fields import Scalar
 from streams.state.feedback import RECORD_BYTES, Feedback
 from streams.state.fold import Arrival
 from streams.topics import CLICKSTREAM, REKEYED, USER_ACTIONS
@@ -12,10 +13,15 @@ from streams.topics import CLICKSTREAM, REKEYED, USER_ACTIONS
 WHEN = datetime(2024, 5, 1, tzinfo=UTC)
 
 
-def arrival(offset: int, item_id: str, second: int = 0) -> Arrival:
+def arrival(offset: int, item_id: str, second: int = 0, context: dict[str, Scalar] | None = None) -> Arrival:
     moment = WHEN.replace(second=second)
     event = Event(
-        event_id=str(offset), event_type=EventType.CLICK, user_id="u", item_id=item_id, event_time=moment
+        event_id=str(offset),
+        event_type=EventType.CLICK,
+        user_id="u",
+        item_id=item_id,
+        event_time=moment,
+        context=context or {},
     )
     return Record(CLICKSTREAM, 1, offset, 7, b"u", None), event, to_ms(moment)
 
@@ -53,3 +59,30 @@ def test_an_act_is_told_as_its_contract_says_it() -> None:
     (out,) = feedback.outputs()
     (told,) = decode_action_batch(out.value or b"").actions
     assert told == UserAction("pseudonym", EventType.RATING.code, "i", to_ms(moment), 4.0, "r", 1, 9, 7)
+
+
+def test_the_context_that_is_counted_by_is_told_with_each_act_and_else_takes_no_byte() -> None:
+    search = Event(
+        event_id="s",
+        event_type=EventType.SEARCH,
+        user_id="u",
+        event_time=WHEN,
+        query="q",
+        context={"country": "DE"},
+    )
+    arrivals = [
+        arrival(0, "a", context={"country": "NL", "device": "phone"}),
+        (Record(CLICKSTREAM, 1, 1, 7, b"u", None), search, to_ms(WHEN)),
+        arrival(2, "b"),
+        arrival(3, "c", context={"country": 31}),
+    ]
+    by_country, by_nothing = Feedback("country"), Feedback()
+    for feedback in (by_country, by_nothing):
+        for _ in range(2):
+            feedback.add(arrivals, "u", 1)
+    (told,), (untold,) = by_country.outputs(), by_nothing.outputs()
+    found = [(act.item_id, act.context) for act in decode_action_batch(told.value or b"").actions]
+    assert found == [("a", "NL"), ("b", None), ("c", "31")] * 2
+    plain = decode_action_batch(untold.value or b"").actions
+    assert {act.context for act in plain} == {None}
+    assert len(told.value or b"") - len(untold.value or b"") == 2 * (len("NL") + len("31") + 3)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.options import BootstrapServers, Json, broker_settings, identifiers
+from workers.cli.options import BootstrapServers, Json, broker_settings, identifiers, named_values
 
 
 def ask(
@@ -21,6 +21,14 @@ def ask(
         list[str] | None, typer.Option(help="Id of an item to leave out; several times.", callback=identifiers)
     ] = None,
     include_seen: Annotated[bool, typer.Option(help="Also items that the user has acted on.")] = False,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Where the user is, with what, such as country=NL; several times. [as the user's events tell]",
+            callback=named_values,
+        ),
+    ] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the answer.")] = 10.0,
     as_json: Json = False,
     bootstrap_servers: BootstrapServers = None,
@@ -40,6 +48,7 @@ def ask(
         length=length,
         exclude=tuple(exclude or ()),
         include_seen=include_seen,
+        context=dict(each.split("=", 1) for each in context or ()),
     )
     answer = answer_to(settings, request, wait)
     if answer is None:

@@ -1,12 +1,13 @@
 """`headrace events …`: the clickstream."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from streams.codec import decode_event
 from streams.topics import CLICKSTREAM
-from workers.cli.lines import Tally, read_lines
+from workers.cli.lines import FILE_OR_INPUT, Tally, opened, read_lines
 from workers.cli.options import BootstrapServers, Json, broker_settings
 
 app = typer.Typer(help="Send events to the clickstream.", no_args_is_help=True)
@@ -19,8 +20,8 @@ def _group() -> None: ...
 @app.command()
 def produce(
     source: Annotated[
-        typer.FileBinaryRead,
-        typer.Argument(metavar="FILE|-", help="Lines of JSON events; - is standard input."),
+        Path,
+        typer.Argument(metavar=FILE_OR_INPUT, help="Lines of JSON events; - is standard input."),
     ],
     skip_bad: Annotated[bool, typer.Option(help="End with 0 although lines were bad.")] = False,
     as_json: Json = False,
@@ -33,7 +34,8 @@ def produce(
 
     require_topic(settings, CLICKSTREAM)
     publisher, tally = Publisher(settings), Tally()
-    for event in tally.passed(read_lines(source, decode_event)):
-        publisher.event(event)
-        publisher.poll()
+    with opened(source) as lines:
+        for event in tally.passed(read_lines(lines, decode_event)):
+            publisher.event(event)
+            publisher.poll()
     tally.report(CLICKSTREAM, publisher.flush(), skip_bad, as_json)

@@ -35,7 +35,8 @@ def explain(
 def _show(told: dict[str, Any]) -> None:
     typer.echo(
         f"\nuser {told['user_id']}  at {told['generated_at']}  (model {told['model_version']}, "
-        f"{told['known_events']} events)"
+        f"{told['known_events']} events, {told['newest_session_events']} of them in the newest "
+        f"of {told['sessions']} sessions)"
     )
     if not told["as_published"]:
         typer.echo("The user has acted since, or the model is another: these are the scores as they are now.")

@@ -1,8 +1,11 @@
 """Reading messages from lines of JSON, where one bad line must not cost the others."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 import typer
@@ -10,6 +13,8 @@ import typer
 from streams.codec import UNREADABLE
 
 Message = TypeVar("Message")
+FILE_OR_INPUT = "FILE|-"
+"""What a command calls an argument for `opened`."""
 
 
 class BadLine(NamedTuple):
@@ -17,6 +22,26 @@ class BadLine(NamedTuple):
 
     number: int
     reason: str
+
+
+@contextmanager
+def opened(source: Path) -> Iterator[BinaryIO]:
+    """Yield the lines of a file, or of standard input for `-`.
+
+    Raises:
+        typer.BadParameter: the file cannot be opened, or standard input is closed.
+    """
+    if source == Path("-"):
+        if sys.stdin is None:
+            raise typer.BadParameter("standard input is closed", param_hint=FILE_OR_INPUT)
+        yield sys.stdin.buffer
+        return
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise typer.BadParameter(f"{source}: {error.strerror}", param_hint=FILE_OR_INPUT) from None
+    with file:
+        yield file
 
 
 def read_lines(lines: Iterable[bytes], decode: Callable[[bytes], Message]) -> Iterator[Message | BadLine]:

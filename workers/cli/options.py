@@ -40,6 +40,22 @@ def identifiers(given: str | list[str] | None) -> str | list[str] | None:
     return given
 
 
+def named_values(given: list[str] | None) -> list[str] | None:
+    """Return arguments of the form NAME=VALUE; a `callback` of typer.
+
+    Raises:
+        typer.BadParameter: one has another form, or two have one name.
+    """
+    for each in given or ():
+        # A lone surrogate stands for a byte that is no UTF-8.
+        if not re.fullmatch("[^=\ud800-\udfff]+=[^\ud800-\udfff]+", each):
+            raise typer.BadParameter("it is written NAME=VALUE, such as country=NL, in UTF-8")
+    names = [each.partition("=")[0] for each in given or ()]
+    if len(set(names)) < len(names):
+        raise typer.BadParameter("a name is there twice")
+    return given
+
+
 def letter_place(given: str | None) -> str | None:
     """Return the place of a dead letter; a `callback` of typer.
 

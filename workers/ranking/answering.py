@@ -67,7 +67,7 @@ class Answering:
         """
         request = asked.request
         vector = np.frombuffer(asked.vector, _FLOAT32) if asked.vector else None
-        queries = pipeline.hydrate([state])
+        queries = pipeline.hydrate([state], told=request.context)
         proposed = pipeline.proposed(queries) if vector is None else self._near(vector, queries[0], generation)
         candidates, _ = sift(self._kept(request.include_seen), queries, proposed, generation, now_ms)
         excluded = generation.catalogue.rows(request.exclude)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from streams.contracts import Reason, UserState
 from workers.ranking.catalogue import Mask, Rows
+from workers.ranking.local_trends import Local
 
 Vector = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
@@ -51,6 +52,7 @@ class Query:
         disliked: int64, rows that the user's newest opinion was a dislike of.
         signals: int64 (h,), `signal_of` of each event of `history`; empty where there was no time.
         times_ms: int64 (h,), milliseconds since the epoch, of each event of `history`.
+        local: what is done lately in the context that the slate is for; None where none is told or known.
     """
 
     state: UserState
@@ -62,6 +64,7 @@ class Query:
     disliked: Rows = field(default_factory=_no_rows)
     signals: Rows = field(default_factory=_no_rows)
     times_ms: Rows = field(default_factory=_no_rows)
+    local: Local | None = None
 
 
 class Candidates(NamedTuple):

@@ -10,7 +10,6 @@ from streams.contracts import Interaction, UserState
 from workers.ranking.candidates import Candidates, Query, Scored
 from workers.ranking.catalogue import Rows
 from workers.ranking.generation import Generation
-from workers.ranking.hydration import hydrate
 from workers.ranking.pipeline import Pipeline
 
 Changes = npt.NDArray[np.float32]
@@ -41,9 +40,7 @@ class Explanation(NamedTuple):
         return [(self.events[number], float(change[number])) for number in order.tolist() if change[number]]
 
 
-def explain(
-    state: UserState, rows: Rows, generation: Generation, pipeline: Pipeline, few_events: int
-) -> Explanation:
+def explain(state: UserState, rows: Rows, generation: Generation, pipeline: Pipeline) -> Explanation:
     """Return the scores of `rows` as the pipeline gives them, and what they are without each of the user's events.
 
     The model reads the history in order, so an event counts with all that it means for those around it. Without
@@ -51,12 +48,11 @@ def explain(
 
     Args:
         rows: int64 (i,), each once, in any order.
-        few_events: the setting `ranking.few_events`.
     """
     row_of = generation.catalogue.row
     events = tuple(past for past in state.history if row_of(past.item_id) is not None)
     histories = [events, *(events[:number] + events[number + 1 :] for number in range(len(events)))]
-    queries = hydrate([state] * len(histories), generation, few_events, histories=histories)
+    queries = pipeline.hydrate([state] * len(histories), histories=histories)
     ascending = np.argsort(rows, kind="stable")
     scored = pipeline.score(queries, _each(rows[ascending], len(queries)))
     back = np.argsort(ascending, kind="stable")

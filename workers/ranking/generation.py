@@ -85,6 +85,7 @@ class Generation:
         self.texts: TextIndex | None = before.texts if before is not None else self._texts()
         self.lookalikes = Lookalikes(model.version, model.width, catalogue, settings.index, turns)
         self._popular: Rows | None = None
+        self._total: float | None = None
 
     def refresh(self, rows: Sequence[int]) -> None:
         """Bring the learned vectors and the index up to date for rows that were put or deleted."""
@@ -101,7 +102,7 @@ class Generation:
             self.texts.refresh(unique)
         else:  # the catalogue was empty when the model came
             self.texts = self._texts()
-        self._popular = None
+        self._popular = self._total = None
 
     @property
     def item_matrix(self) -> Vectors:
@@ -116,6 +117,13 @@ class Generation:
             order = np.argsort(-counts, kind="stable")
             self._popular = order[counts[order] > 0]
         return self._popular
+
+    @property
+    def total(self) -> float:
+        """Return how often everything is taken together: popularity, and what came since."""
+        if self._total is None:
+            self._total = float(self.popularity[: len(self.catalogue)].sum())
+        return self._total + self.trends.total(self.catalogue)
 
     def close(self) -> None:
         """Stop the threads of the indexes that no later generation uses."""

@@ -25,6 +25,7 @@ def hydrate(
     *,
     encode: bool = True,
     histories: Sequence[Sequence[Interaction]] | None = None,
+    contexts: Sequence[str | None] | None = None,
 ) -> list[Query]:
     """Return one query a state, in order. Interactions with items that were never seen are passed over.
 
@@ -32,6 +33,7 @@ def hydrate(
         few_events: most known events of a user who counts as new.
         encode: whether there is time for the learned user vectors.
         histories: to be taken instead of those of the states.
+        contexts: of each slate, None where none is told; None for none at all.
     """
     catalogue = generation.catalogue
     acted = of_states(states, catalogue) if histories is None else of_histories(histories, catalogue)
@@ -54,6 +56,8 @@ def hydrate(
     disliked = _by_query(*_disliked(past), len(states))
     steps = [_step(length, few_events) for length in lengths.tolist()]
     starts = bounds.tolist()
+    told = contexts or [None] * len(states)
+    trends = generation.trends
     return [
         Query(
             state,
@@ -65,8 +69,9 @@ def hydrate(
             disliked[number],
             signals[starts[number] : starts[number + 1]],
             past.times_ms[starts[number] : starts[number + 1]],
+            None if context is None else trends.local(context, catalogue),
         )
-        for number, state in enumerate(states)
+        for number, (state, context) in enumerate(zip(states, told, strict=True))
     ]
 
 

@@ -21,7 +21,6 @@ from streams.contracts import (
 from streams.contracts.recommendations import recommendation_id
 from streams.privacy.receipts import ERASURE_HEADER, erasure_of, receipt, receipt_record
 from streams.settings import Settings
-from streams.settings.ranking import RankingSettings
 from streams.state.taste import taste
 from streams.topics import RANKING_ANSWERS, RECOMMENDATIONS, USER_VECTORS
 from workers.ranking.candidates import Slate
@@ -33,9 +32,9 @@ _NOT_DECISIVE = {
 }  # fmt: skip
 
 
-def rules_version(settings: RankingSettings) -> str:
+def rules_version(settings: Settings) -> str:
     """Return 12 hexadecimal digits, equal for settings under which equal users get equal slates."""
-    decisive = settings.model_dump_json(exclude=_NOT_DECISIVE)
+    decisive = settings.ranking.model_dump_json(exclude=_NOT_DECISIVE) + settings.state.trend_context
     return blake2b(decisive.encode(), digest_size=6).hexdigest()
 
 

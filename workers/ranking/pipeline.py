@@ -13,7 +13,8 @@ import numpy as np
 
 from encoder.places import check_adapters
 from streams.clock import Clock, monotonic_seconds
-from streams.contracts import UserState
+from streams.contexts import context_in
+from streams.contracts import Interaction, UserState
 from streams.settings import Settings
 from workers.ranking import metrics
 from workers.ranking.boosts import boosted
@@ -78,6 +79,7 @@ class Pipeline:
         self.laps = Laps(metrics.STAGE_SECONDS)
         self._generation = generation
         self._settings = settings.ranking
+        self._context_field = settings.state.trend_context
         self._stages = stages or Stages(settings)
         self._clock = clock
         if generation.model.cross is not None:  # the first batch may be large, and its time is known too late
@@ -104,9 +106,26 @@ class Pipeline:
         self._report(slates, removed, level)
         return slates
 
-    def hydrate(self, states: Sequence[UserState], *, encode: bool = True) -> list[Query]:
-        """Return one query a state; without `encode`, without learned vectors."""
-        return hydrate(states, self._generation, self._settings.few_events, encode=encode)
+    def hydrate(
+        self,
+        states: Sequence[UserState],
+        *,
+        encode: bool = True,
+        histories: Sequence[Sequence[Interaction]] | None = None,
+        told: Mapping[str, object] | None = None,
+    ) -> list[Query]:
+        """Return one query a state; without `encode`, without learned vectors.
+
+        Args:
+            histories: to be taken instead of those of the states.
+            told: the context that the slates are for; where it does not say, the newest of each user counts.
+        """
+        contexts = None
+        if field := self._context_field:
+            here = context_in(told or {}, field)
+            contexts = [here or state.last_context for state in states]
+        few_events = self._settings.few_events
+        return hydrate(states, self._generation, few_events, encode=encode, histories=histories, contexts=contexts)
 
     def candidates(
         self, queries: Sequence[Query], now_ms: int, *, vital_only: bool = False

@@ -47,7 +47,7 @@ class Publishing:
         self._settings = settings
         self._catalogue = catalogue
         self._standing = standing
-        self._rules = rules_version(settings.ranking)
+        self._rules = rules_version(settings)
         self._only_changed = settings.ranking.publish == "changed"
         self._heartbeat_ms = settings.ranking.heartbeat_seconds * 1000
 

@@ -11,6 +11,7 @@ from workers.ranking.catalogue import Rows
 from workers.ranking.generation import Generation
 
 Given = tuple[Reason, ...]
+_TRENDING = "trending"
 
 
 class Reasons:
@@ -23,10 +24,14 @@ class Reasons:
     def of(self, query: Query, rows: Rows, sources: Bits, generation: Generation) -> list[Given]:
         """Return the reasons of each row.
 
-        They are the user's rung of the cold-start ladder, the sources that proposed the row, and the user's own
-        item nearest to it, by cosine between learned item vectors.
+        They are the user's rung of the cold-start ladder, the sources that proposed the row (`trending` with the
+        context where it rises in that), and the user's own item nearest to it, by cosine between learned item
+        vectors.
         """
         proposed = [self._proposed(bits) for bits in sources.tolist()]
+        if query.local is not None:
+            rose, context = query.local.rose(rows).tolist(), query.local.context
+            proposed = [_in(context, given) if here else given for given, here in zip(proposed, rose, strict=True)]
         rung = _rung(query.step)
         if not len(query.history):
             return [(rung, *given) for given in proposed]
@@ -39,6 +44,10 @@ class Reasons:
                 reason for number, reason in enumerate(self._by_source) if bits >> number & 1
             )
         return self._by_bits[bits]
+
+
+def _in(context: str, given: Given) -> Given:
+    return tuple(Reason(_TRENDING, context=context) if reason.code == _TRENDING else reason for reason in given)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The score of a candidate: the learned model's, or popularity up to now where the user is not known."""
+"""The score of a candidate: the learned model's, or popularity up to now and here where the user is not known."""
 
 import numpy as np
 
@@ -16,7 +16,10 @@ def score(query: Query, rows: Rows, generation: Generation) -> Scores:
     if query.vector is None:
         # The model's popularity ends with its data; what came since is in the trends.
         lately = generation.trends.weekly(generation.catalogue, rows)
-        scores: Scores = np.log1p(generation.popularity[rows] + lately)
+        taken = generation.popularity[rows] + lately
+        if query.local is not None and len(rows):
+            taken = query.local.popularity(taken, rows, generation.total)
+        scores: Scores = np.log1p(taken)
     else:
         scores = (generation.item_matrix[rows] * query.vector).sum(axis=1)
     return scores

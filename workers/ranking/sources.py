@@ -69,8 +69,7 @@ def popular(queries: Sequence[Query], generation: Generation, settings: RankingS
     rows = []
     for query in queries:
         most = settings.candidates if query.step is Step.NO_HISTORY else settings.popular_candidates
-        head = ranked[: most + len(query.seen)]
-        rows.append(head[~member(head, query.seen)][:most])
+        rows.append(_unseen(ranked, query, most))
     return rows
 
 
@@ -142,14 +141,31 @@ def pinned(queries: Sequence[Query], generation: Generation, settings: RankingSe
 
 
 def trending(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
-    """Return the rows that rise most and that each user has not seen; nothing when nobody counts trends."""
+    """Return the rows that rise most and that each user has not seen; nothing when nobody counts trends.
+
+    Those that rise in the context of the slate come first; where they are too few, what rises everywhere follows.
+    """
+    available, most = generation.catalogue.available, settings.trending_candidates
     ranked = generation.trends.rising(generation.catalogue)
-    ranked = ranked[generation.catalogue.available[ranked]]
+    ranked = ranked[available[ranked]]
+    by_context: dict[str, Rows] = {}
     rows = []
     for query in queries:
-        head = ranked[: settings.trending_candidates + len(query.seen)]
-        rows.append(head[~member(head, query.seen)][: settings.trending_candidates])
+        found = _unseen(ranked, query, most)
+        if query.local is not None:
+            local = query.local
+            if local.context not in by_context:
+                by_context[local.context] = local.rising[available[local.rising]]
+            here = _unseen(by_context[local.context], query, most)
+            found = np.concatenate([here, found[~member(found, np.sort(here))]])[:most]
+        rows.append(found)
     return rows
+
+
+def _unseen(ranked: Rows, query: Query, most: int) -> Rows:
+    """Return the first rows that the user has not seen."""
+    head = ranked[: most + len(query.seen)]
+    return head[~member(head, query.seen)][:most]
 
 
 def _vectors(queries: Sequence[Query], asked: Sequence[int]) -> Vectors:
@@ -170,7 +186,8 @@ SOURCES = (
     Source("together", together, KNOWN, weight=EVIDENCE_WEIGHT),
     Source("text", text, frozenset({Step.FEW_EVENTS}), weight=_OTHERS_WEIGHT),
 )
-"""Those that are built in. The cold-start ladder: nobody -> trending and popular; few events -> text and
-neighbours beside the learned vector; more -> what is near the learned vector, follows the past or goes with it."""
+"""Those that are built in. The cold-start ladder: nobody -> trending, by context where one is told, and popular;
+few events -> text and neighbours beside the learned vector; more -> what is near the learned vector, follows the
+past or goes with it."""
 PINNED = Source("pinned", pinned, vital=True, weight=inf)
 """Asked where the settings pin something."""

@@ -60,7 +60,7 @@ class RankingTransform:
         self._stages = stages or Stages(settings)
         self._clock = clock
         self._answering = Answering(settings.ranking, self._stages)
-        self._rules = rules_version(settings.ranking)
+        self._rules = rules_version(settings)
         if not settings.ranking.requests:
             self.sources = (USER_STATE,)
         self._states = MemoryStore()

@@ -72,7 +72,7 @@ def make(folder: Path, users: int, items: int) -> None:
     write(folder, item_vectors(ENCODER), _items(items))
     write(folder, USER_VECTORS, _user_vectors(users, items, bundle.version))
     write(folder, USER_STATE, _states(users, items))
-    write(folder, RECOMMENDATIONS, _slates(users, items, bundle.version, rules_version(settings.ranking)))
+    write(folder, RECOMMENDATIONS, _slates(users, items, bundle.version, rules_version(settings)))
 
 
 def item_id(number: int) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from streams.errors import DataError
 
 _STATE = "state"
 
@@ -29,15 +32,27 @@ class Checkpoints:
         Args:
             tensors: by name.
             state: whatever JSON can hold.
+
+        Raises:
+            DataError: it cannot be written, as on a full disk; the one before still stands.
         """
         if self.directory is None:
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
         hidden = self.directory / f".{stage}"
-        save_file(dict(tensors), hidden, metadata={_STATE: json.dumps(state)})
-        with hidden.open("rb") as file:
-            os.fsync(file.fileno())
-        hidden.replace(self.directory / f"{stage}.safetensors")
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            save_file(dict(tensors), hidden, metadata={_STATE: json.dumps(state)})
+            with hidden.open("rb") as file:
+                os.fsync(file.fileno())
+            hidden.replace(self.directory / f"{stage}.safetensors")
+        except (OSError, SafetensorError) as error:
+            with suppress(OSError):
+                hidden.unlink()
+            raise DataError(
+                f"A checkpoint of training cannot be written to {self.directory}: {error}.",
+                "free space there and start again: training goes on from the checkpoint before; "
+                "or let training.directory name another disk.",
+            ) from None
 
     def load(self, stage: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Return what was saved last, or None when there is nothing or it cannot be read."""
