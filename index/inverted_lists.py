@@ -5,7 +5,7 @@ took 5.3 (one core). The float32 rows stay beside it or are looked up: candidate
 that a score is the exact inner product and does not move when compaction carries a row from one tier to another.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import ceil
 from typing import Any, NamedTuple, Self
 
@@ -13,7 +13,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from index.contract import Vectors
+from index.contract import Keys, Vectors
+from index.filling import Assigned, assigned_in, fill
 from index.looked_up import Rowed
 from index.tombstones import Rows
 
@@ -40,11 +41,24 @@ class TrainedLists(NamedTuple):
         index: the trained, empty FAISS index.
         rows: that it was trained for.
         probes: lists to probe for the recall target when they were filled with those rows.
+        assigned: gives the list that each key's vector belongs in, int32 by key, and `UNASSIGNED` where that has
+            to be searched for; None where it has to be for all. Does not travel.
     """
 
     index: Any
     rows: int
     probes: int
+    assigned: Callable[[], Assigned] | None = None
+
+    @property
+    def lists(self) -> int:
+        """Return how many lists there are."""
+        count: int = self.index.nlist
+        return count
+
+    def assigned_to(self, keys: Keys) -> Assigned | None:
+        """Return the lists of `keys`, int64 (n,), as `fill` takes them."""
+        return None if self.assigned is None else self.assigned()[keys]
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the lists as arrays by name; `of_arrays` takes them. FAISS's own format, no pickle."""
@@ -60,27 +74,43 @@ class TrainedLists(NamedTuple):
 class InvertedLists:
     """FAISS's `IndexIVFScalarQuantizer`, by inner product; probes as many lists as the target needs."""
 
-    def __init__(self, vectors: Rowed, trained: Any, recall_target: float) -> None:
-        """Fill a trained, empty FAISS index with vectors, float32 (rows, dimension), and calibrate it."""
+    def __init__(
+        self, vectors: Rowed, trained: Any, recall_target: float, assigned: Assigned | None = None
+    ) -> None:
+        """Fill a trained, empty FAISS index with vectors, float32 (rows, dimension), and calibrate it.
+
+        Args:
+            assigned: as `fill` takes it.
+        """
         self._vectors = vectors
         self._index = faiss.clone_index(trained)
         for start in range(0, len(vectors), _CHUNK_ROWS):
-            self._index.add(vectors[start : start + _CHUNK_ROWS])
+            chunk = slice(start, start + _CHUNK_ROWS)
+            fill(self._index, vectors[chunk], None if assigned is None else assigned[chunk])
         self._index = faiss.clone_index(self._index)  # without the room that its lists have grown to
         self._lists: int = trained.nlist
         self.probes = self._calibrated(recall_target)
         self.trained = TrainedLists(trained, len(vectors), self.probes)
 
     @classmethod
-    def built(cls, vectors: Rowed, recall_target: float, before: TrainedLists | None = None) -> "InvertedLists":
+    def built(
+        cls,
+        vectors: Rowed,
+        recall_target: float,
+        before: TrainedLists | None = None,
+        assigned: Assigned | None = None,
+    ) -> "InvertedLists":
         """Return lists over vectors, trained anew unless those of `before` still fit.
 
         Training 100,000 rows of 64 numbers takes 1.1 CPU seconds, filling them .5; so a compaction usually only
         fills. New
         topics make old lists worse (recall .95 → .80 at worst), which shows as more lists to probe.
+
+        Args:
+            assigned: int32 (rows,), the list of `before` that each vector belongs in; as `fill` takes it.
         """
         if before is not None and 1 / _REFITS <= len(vectors) / before.rows <= _REFITS:
-            filled = cls(vectors, before.index, recall_target)
+            filled = cls(vectors, before.index, recall_target, assigned)
             if filled.probes <= _REFITS * before.probes:
                 filled.trained = before
                 return filled
@@ -90,6 +120,11 @@ class InvertedLists:
     def vectors(self) -> Rowed:
         """Return the rows as they came, float32 (rows, dimension)."""
         return self._vectors
+
+    @property
+    def assigned(self) -> Assigned:
+        """Return the list that each row lies in, int32 (rows,)."""
+        return assigned_in(self._index)
 
     def search(self, queries: Vectors, k: int, selector: Any, findable: int) -> tuple[Vectors, Rows]:
         """Return the nearest rows; see `Structure.search`.

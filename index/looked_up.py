@@ -1,9 +1,10 @@
 """Vectors that somebody else keeps: an index of a million looks them up instead of holding them once more."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from index.contract import Keys, Vectors
 
@@ -15,20 +16,23 @@ place. A row of a key that was removed stays.
 """
 
 
-class Held:
-    """A matrix that is replaced by a larger one when it grows; whoever holds this sees the newest.
+Array = TypeVar("Array", bound=npt.NDArray[Any])
 
-    An index that held the matrix's owner instead would keep it alive until the collector comes.
+
+class Held(Generic[Array]):
+    """An array that is replaced by a larger one when it grows; whoever holds this sees the newest.
+
+    An index that held the array's owner instead would keep it alive until the collector comes.
 
     Attributes:
-        rows: float32 (capacity, dimension).
+        rows: (capacity, …), a row a key.
     """
 
-    def __init__(self, rows: Vectors) -> None:
+    def __init__(self, rows: Array) -> None:
         self.rows = rows
 
-    def get(self) -> Vectors:
-        """Return `rows`: a `Source`."""
+    def get(self) -> Array:
+        """Return `rows`: of vectors a `Source`."""
         return self.rows
 
 

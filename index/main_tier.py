@@ -71,7 +71,8 @@ class MainTier:
         if len(keys) <= most_exact(settings):
             return cls.exact(keys, vectors, trained)
         keys, vectors = _ascending(keys, vectors)
-        lists = InvertedLists.built(vectors, settings.recall_target, trained)
+        assigned = None if trained is None else trained.assigned_to(keys)
+        lists = InvertedLists.built(vectors, settings.recall_target, trained, assigned)
         return cls(keys, lists, lists.trained)
 
     def __contains__(self, key: int) -> bool:

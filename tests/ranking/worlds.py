@@ -11,6 +11,7 @@ from streams.codec import SCHEMA_VERSION
 from streams.contracts import Event, EventType, ItemVector, UserState
 from streams.contracts.recommendations import Source
 from streams.settings import Settings
+from streams.settings.ranking import IndexSettings
 from streams.settings.state import RatingScale, StateSettings
 from streams.settings.training import TrainingSettings
 from streams.state.fold import fold
@@ -21,6 +22,7 @@ from workers.ranking.model.actions import ActionHeads
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import HALF_LIFE_MS, count_items
 from workers.ranking.model.features import Evidence
+from workers.ranking.model.item_lists import laid_out
 from workers.ranking.model.manifest import DataFacts, Origin
 from workers.ranking.model.neighbours import Neighbours
 from workers.ranking.model.reranker import Reranker
@@ -90,13 +92,29 @@ def bundle(
     training: TrainingSettings | None = None,
     added: Mapping[str, Mapping[str, torch.Tensor]] | None = None,
     base_model: Origin | None = None,
+    stored: int = 0,
+    index: IndexSettings | None = None,
 ) -> Bundle:
-    """Return the bundle of that model, trained by these settings, with further scorers."""
+    """Return the bundle of that model, trained by these settings, with further scorers.
+
+    Args:
+        stored: how many items' vectors it stores; those that it does not know were passed over.
+        index: by which lists are trained over those; None trains none.
+    """
     shape = Shape(DIMENSION, known_items=known, width=16, layers=1, heads=2, history_length=8)
     rows = np.repeat(np.arange(known), np.arange(known, 0, -1))
+    towers = TwoTowers(shape, seed=seed)
+    texts = np.stack([np.frombuffer(item(number).vector, "<f4") for number in range(max(stored, known))])
+    laid = laid_out(towers, torch.from_numpy(texts), np.arange(known), index) if stored else None
     return Bundle.of(
-        TwoTowers(shape, seed=seed),
-        count_items([item_id(number) for number in range(known)], rows, np.zeros(len(rows), np.int64), 0),
+        towers,
+        count_items(
+            [item_id(number) for number in range(known)],
+            rows,
+            np.zeros(len(rows), np.int64),
+            0,
+            [item_id(number) for number in range(known, stored)],
+        ),
         encoder_id="words",
         rating_scale=RatingScale(low=1, high=5),
         settings=training or TrainingSettings(),
@@ -113,6 +131,8 @@ def bundle(
         second=second,
         added=added,
         base_model=base_model,
+        lists=None if laid is None else laid.lists,
+        stored=None if laid is None else laid.stored,
     )
 
 

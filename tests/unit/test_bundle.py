@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from index.inverted_lists import InvertedLists
+from index.inverted_lists import InvertedLists, TrainedLists
 from streams.errors import DataError
 from streams.settings.state import RatingScale
 from streams.settings.training import TrainingSettings
@@ -20,6 +20,7 @@ from workers.ranking.model.neighbours import Neighbours
 from workers.ranking.model.reranker import Reranker
 from workers.ranking.model.second_stage import SecondStage
 from workers.ranking.model.serving import Model
+from workers.ranking.model.stored_items import StoredItems, digests
 from workers.ranking.model.towers import Shape, TwoTowers
 from workers.ranking.model.trends import TRENDS
 from workers.ranking.registry import announcement, load_announced
@@ -33,12 +34,15 @@ FILES = (
     "reranker.safetensors",
     "evidence.safetensors",
     "lists.safetensors",
+    "vectors.safetensors",
     "manifest.json",
 )
 
 
 ROWS = np.random.default_rng(0).standard_normal((2_000, 8)).astype(np.float32)
 LISTS = InvertedLists.built(ROWS, 0.9).trained
+STORED = StoredItems(ROWS[:4], digests(ROWS[4:8]), np.zeros(4, np.int32))
+"""Of three known items and one that was passed over."""
 
 
 def second_stage() -> SecondStage:
@@ -49,7 +53,9 @@ def second_stage() -> SecondStage:
     return SecondStage(Reranker(4).state_dict(), Evidence(*lists), np.ones((3, TRENDS), np.float32))
 
 
-def make_bundle(seed: int = 0, day: int = 1) -> Bundle:
+def make_bundle(
+    seed: int = 0, day: int = 1, stored: StoredItems | None = STORED, lists: TrainedLists | None = LISTS
+) -> Bundle:
     rows, times_ms = np.array([0, 0, 2]), np.array([0, HALF_LIFE_MS, HALF_LIFE_MS])
     return Bundle.of(
         TwoTowers(SHAPE, seed=seed),
@@ -68,7 +74,8 @@ def make_bundle(seed: int = 0, day: int = 1) -> Bundle:
         metrics={"validation_ndcg_at_10": 0.25},
         created_at=datetime(2026, 1, day, tzinfo=UTC),
         second=second_stage(),
-        lists=LISTS,
+        lists=lists,
+        stored=stored,
     )
 
 
@@ -93,6 +100,9 @@ def test_loaded_bundle_is_the_saved_one(directory: Path) -> None:
     assert lists is not None
     assert (lists.rows, lists.probes) == (LISTS.rows, LISTS.probes)
     assert InvertedLists.built(ROWS, 0.9, lists).trained is lists
+    assert loaded.stored is not None
+    for name, tensor in STORED.tensors().items():
+        assert torch.equal(loaded.stored.tensors()[name], tensor)
     assert Model(loaded).rescorer is not None
     assert Model(loaded).rating_scale == RatingScale(low=0, high=10)
 
@@ -142,6 +152,52 @@ def test_another_encoder_or_dimension_is_refused(directory: Path) -> None:
         Bundle.load(directory, encoder_id="other")
     with pytest.raises(DataError, match="8 numbers, not of 9"):
         Bundle.load(directory, text_dimension=9)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        STORED._replace(vectors=ROWS[:3]),
+        STORED._replace(vectors=ROWS[:4, :7].copy()),
+        STORED._replace(vectors=ROWS[:4].astype(np.float64)),
+        STORED._replace(digests=STORED.digests[:3]),
+        STORED._replace(digests=STORED.digests.astype(np.int32)),
+        STORED._replace(assigned=np.zeros(3, np.int32)),
+        STORED._replace(assigned=np.zeros(4, np.int64)),
+        STORED._replace(assigned=np.full(4, -1, np.int32)),
+        STORED._replace(assigned=np.full(4, LISTS.lists, np.int32)),
+    ],
+)
+def test_vectors_of_another_catalogue_or_other_lists_are_refused(wrong: StoredItems, tmp_path: Path) -> None:
+    make_bundle(stored=wrong).save(tmp_path / "bundle")
+    with pytest.raises(DataError, match="do not fit the items and lists"):
+        Bundle.load(tmp_path / "bundle")
+
+
+def test_places_in_lists_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    make_bundle(lists=None).save(tmp_path / "bundle")
+    with pytest.raises(DataError, match="do not fit the items and lists"):
+        Bundle.load(tmp_path / "bundle")
+
+
+def test_a_file_of_vectors_that_holds_something_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StoredItems, "tensors", lambda stored: {"rows": torch.from_numpy(stored.vectors)})
+    make_bundle().save(tmp_path / "bundle")
+    with pytest.raises(DataError, match="do not fit the items and lists"):
+        Bundle.load(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("stored", [None, STORED._replace(assigned=None)])
+def test_a_bundle_without_vectors_or_without_their_lists_is_whole(
+    stored: StoredItems | None, tmp_path: Path
+) -> None:
+    saved = make_bundle(stored=stored).save(tmp_path / "bundle")
+    loaded = Bundle.load(tmp_path / "bundle").stored
+    assert saved.stored is stored
+    assert (loaded is None) == (stored is None)
+    assert loaded is None or loaded.assigned is None
 
 
 def test_a_second_stage_that_reads_other_features_is_refused(

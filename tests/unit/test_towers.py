@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import msgspec
@@ -23,6 +24,7 @@ from workers.ranking.model.histories import Step, build_histories
 from workers.ranking.model.sequences import Sequences, read_events
 from workers.ranking.model.serving import Model
 from workers.ranking.model.signals import EVENT_TYPES, belongs_to_history, signal_of
+from workers.ranking.model.stored_items import digests
 from workers.ranking.model.towers import Shape, TwoTowers
 from workers.ranking.model.training import ItemTexts, train
 from workers.ranking.model.windows import batches, cut_windows
@@ -131,6 +133,17 @@ def test_vector_does_not_depend_on_the_rest_of_the_batch_or_on_padding() -> None
     for line, user in enumerate(users):
         alone = model.user_vectors(matrix, build_histories([user], model.history_length))
         np.testing.assert_allclose(together[line], alone[0], atol=1e-5)
+
+
+def test_training_stores_the_vectors_of_the_whole_catalogue() -> None:
+    bundle = trained()
+    assert bundle.stored is not None
+    ids = [*bundle.items.item_ids, *bundle.items.passed_over]
+    assert sorted(ids) == sorted(texts().item_ids)
+    rows = [texts().item_ids.index(each) for each in ids]
+    fresh = Model(replace(bundle, stored=None)).project(ids, texts().text_vectors[rows])
+    np.testing.assert_array_equal(bundle.stored.vectors, fresh)
+    np.testing.assert_array_equal(bundle.stored.digests, digests(texts().text_vectors[rows]))
 
 
 def test_item_vector_does_not_depend_on_the_other_items() -> None:

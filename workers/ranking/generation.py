@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.compaction import Turns
+from index.filling import UNASSIGNED, Assigned
 from index.live import LiveIndex
 from index.looked_up import Held
 from streams.settings import Settings
@@ -62,7 +63,8 @@ class Generation:
         self._settings = settings
         count = len(catalogue)
         capacity = len(catalogue.available)
-        self._vectors = Held(np.zeros((capacity, model.width), np.float32))
+        self._vectors: Held[Vectors] = Held(np.zeros((capacity, model.width), np.float32))
+        self._assigned: Held[Assigned] = Held(np.full(capacity, UNASSIGNED, np.int32))
         self.numbers = np.full(capacity, -1, np.int64)
         self.unmet = np.zeros(capacity, np.bool_)
         self.known_rows = np.full(model.known_items, -1, np.int64)
@@ -72,12 +74,13 @@ class Generation:
             self._fill(np.arange(start, min(start + _CHUNK, count)))
         model.rest()
         rows = np.flatnonzero(catalogue.available[:count])
+        lists = model.lists
         self.index = LiveIndex.built(
             rows,
             self.item_matrix[rows],
             settings.index,
             at_once=True,
-            trained=model.lists,
+            trained=lists if lists is None else lists._replace(assigned=self._assigned.get),
             turns=turns,
             source=self._vectors.get,
         )
@@ -134,7 +137,7 @@ class Generation:
         if not len(rows):
             return
         ids = [self.catalogue.item_id(row) for row in rows.tolist()]
-        vectors = self.model.project(ids, self.catalogue.text_vectors[rows])
+        vectors, self._assigned.rows[rows] = self.model.place(ids, self.catalogue.text_vectors[rows])
         self.item_matrix[rows] = vectors
         self.norms[rows] = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
         self.numbers[rows] = numbers = self.model.numbers(ids)
@@ -147,6 +150,8 @@ class Generation:
         if missing > 0:
             more = np.zeros((missing, self.model.width), np.float32)
             self._vectors.rows = np.concatenate([self.item_matrix, more])
+            unassigned = np.full(missing, UNASSIGNED, np.int32)
+            self._assigned.rows = np.concatenate([self._assigned.rows, unassigned])
             self.numbers = np.concatenate([self.numbers, np.full(missing, -1, np.int64)])
             self.unmet = np.concatenate([self.unmet, np.zeros(missing, np.bool_)])
             self.norms = np.concatenate([self.norms, np.ones(missing, np.float32)])

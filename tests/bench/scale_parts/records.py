@@ -24,7 +24,7 @@ from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.catalogue import count_items
 from workers.ranking.model.evidence import list_length
 from workers.ranking.model.features import Evidence
-from workers.ranking.model.item_lists import lists_of
+from workers.ranking.model.item_lists import laid_out
 from workers.ranking.model.manifest import DataFacts
 from workers.ranking.model.neighbours import Neighbours
 from workers.ranking.model.reranker import Reranker
@@ -178,6 +178,7 @@ def _bundle(items: int) -> Bundle:
     weights = Reranker(defaults.reranker_hidden).state_dict()
     towers = TwoTowers(Shape(DIMENSION, items, defaults.width, defaults.layers, defaults.heads, 50), seed=0)
     texts = np.stack([np.frombuffer(vector, "<f4") for _, vector in _units(items, 0)])
+    laid = laid_out(towers, torch.from_numpy(texts), np.arange(items), Settings().index)
     return Bundle.of(
         towers,
         count_items([item_id(number) for number in range(items)], np.arange(items), np.zeros(items, np.int64), 0),
@@ -187,6 +188,7 @@ def _bundle(items: int) -> Bundle:
         data=DataFacts(first_event_ms=0, last_event_ms=0, interactions=items, users=1, ignored={}, sha256=""),
         metrics={},
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        lists=lists_of(towers, torch.from_numpy(texts), np.arange(items), Settings().index),
+        lists=laid.lists,
+        stored=laid.stored,
         second=SecondStage(weights, Evidence(ease, covisited), draws.random((items, TRENDS), np.float32)),
     )

@@ -6,16 +6,14 @@
 ├── reranker.safetensors  weights of the re-ranker, where there is one
 ├── evidence.safetensors  what the re-ranker looks up: lists of related items, trends; mapped, not read
 ├── actions.safetensors   heads that foretell actions, where there are any
-├── lists.safetensors     what a large catalogue is searched by, without its items
+├── vectors.safetensors   the catalogue as the index holds it: vectors, digests of the text vectors that they were
+│                         made from, the list that each lies in; mapped, not read
+├── lists.safetensors     the lists that a large catalogue is searched by, empty
 ├── isolated.safetensors  attention of candidates to the history, where it was trained
 ├── cross_encoder.safetensors  adapters and head on a language model that is named, not held; where trained
 └── manifest.json         SHA-256 of the others, encoder, shape, settings, data, metrics; sealed itself
 """
 
-import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +21,6 @@ from pathlib import Path
 from typing import Final, Self
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
@@ -32,10 +29,11 @@ from index.inverted_lists import TrainedLists
 from streams.errors import DataError
 from streams.settings.state import RatingScale
 from streams.settings.training import TrainingSettings
-from workers.ranking.model import catalogue
+from workers.ranking.model import catalogue, files
 from workers.ranking.model.catalogue import KnownItems
 from workers.ranking.model.manifest import RETRAIN, DataFacts, Manifest, Origin, parse, seal
 from workers.ranking.model.second_stage import Rescorer, SecondStage
+from workers.ranking.model.stored_items import StoredItems
 from workers.ranking.model.towers import TwoTowers
 
 WEIGHTS_FILE: Final = "model.safetensors"
@@ -43,6 +41,7 @@ ITEMS_FILE: Final = "items.msgpack"
 RERANKER_FILE: Final = "reranker.safetensors"
 EVIDENCE_FILE: Final = "evidence.safetensors"
 ACTIONS_FILE: Final = "actions.safetensors"
+VECTORS_FILE: Final = "vectors.safetensors"
 LISTS_FILE: Final = "lists.safetensors"
 ADDED_FILES: Final = {"isolated": "isolated.safetensors", "cross_encoder": "cross_encoder.safetensors"}
 """Of the scorers that may add to the model's score."""
@@ -61,6 +60,7 @@ class Bundle:
         actions: weights of `ActionHeads`; None without heads.
         lists: of the index; None where the catalogue was small enough to be compared one and all.
         added: weights of further scorers, by name (`ADDED_FILES`), of those that were trained.
+        stored: vectors of `items`, then of `items.passed_over`; None makes workers project every item.
     """
 
     manifest: Manifest
@@ -70,6 +70,7 @@ class Bundle:
     actions: Mapping[str, Tensor] | None = None
     added: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     lists: TrainedLists | None = None
+    stored: StoredItems | None = None
 
     @classmethod
     def of(
@@ -87,18 +88,18 @@ class Bundle:
         actions: Mapping[str, Tensor] | None = None,
         added: Mapping[str, Mapping[str, Tensor]] | None = None,
         lists: TrainedLists | None = None,
+        stored: StoredItems | None = None,
         base_model: Origin | None = None,
     ) -> Self:
         """Return the bundle of a trained model."""
         added = added or {}
         weights = {name: tensor.detach().clone() for name, tensor in towers.state_dict().items()}
-        contents = _contents(weights, items, second, actions, added=added, lists=lists)
-        files = {name: _sha256(content) for name, content in contents.items()}
+        contents = _contents(weights, items, second, actions, added=added, lists=lists, stored=stored)
         manifest = seal(
             encoder_id=encoder_id,
             shape=towers.shape,
             rating_scale=rating_scale,
-            files=files,
+            files={name: files.sha256(content) for name, content in contents.items()},
             features=Rescorer.feature_names if second is not None else (),
             settings=settings,
             data=data,
@@ -106,7 +107,7 @@ class Bundle:
             created_at=created_at,
             base_model=base_model,
         )
-        return cls(manifest, weights, items, second, actions, added, lists)
+        return cls(manifest, weights, items, second, actions, added, lists, stored)
 
     @property
     def version(self) -> str:
@@ -119,32 +120,21 @@ class Bundle:
         That is this bundle, or the one of equal version that was there before: the same weights with another
         `created_at`, and so another manifest to announce.
 
-        Steps: (1) write and sync each file in a hidden directory beside it, (2) sync that directory,
-        (3) rename it, (4) sync the parent, so that the new name outlives a crash.
-
         Raises:
             DataError: `directory` holds something else already, or cannot be written.
         """
         contents = _contents(
-            self.weights, self.items, self.second, self.actions, added=self.added, lists=self.lists
+            self.weights,
+            self.items,
+            self.second,
+            self.actions,
+            added=self.added,
+            lists=self.lists,
+            stored=self.stored,
         )
         contents[MANIFEST_FILE] = self.manifest.to_json()
         try:
-            directory.parent.mkdir(parents=True, exist_ok=True)
-            hidden = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-            try:
-                for name, content in contents.items():  # (1)
-                    with (hidden / name).open("wb") as file:
-                        file.write(content)
-                        file.flush()
-                        os.fsync(file.fileno())
-                hidden.chmod(0o755)
-                _sync(hidden)  # (2)
-                hidden.rename(directory)  # (3)
-                _sync(directory.parent)  # (4)
-            except BaseException:
-                shutil.rmtree(hidden, ignore_errors=True)
-                raise
+            files.write_directory(directory, contents)
         except OSError as error:
             if (there := _found(directory, self.version)) is not None:
                 return there
@@ -164,10 +154,10 @@ class Bundle:
             text_dimension: numbers in that encoder's vectors; None takes any.
 
         Raises:
-            DataError: a file is missing or differs by a byte, or the bundle was trained on text vectors
-                of another encoder or dimension.
+            DataError: a file is missing or differs by a byte, what they hold does not fit together, or the bundle
+                was trained on text vectors of another encoder or dimension.
         """
-        manifest = parse(_read(directory / MANIFEST_FILE), str(directory))
+        manifest = parse(files.read(directory / MANIFEST_FILE), str(directory))
         if encoder_id is not None and manifest.encoder_id != encoder_id:
             raise DataError(
                 f"The model bundle {directory} was trained on text vectors of the encoder "
@@ -186,24 +176,29 @@ class Bundle:
                 RETRAIN,
             )
         names = [WEIGHTS_FILE, ITEMS_FILE, *((RERANKER_FILE, EVIDENCE_FILE) if manifest.features else ())]
-        names += [name for name in (ACTIONS_FILE, LISTS_FILE, *ADDED_FILES.values()) if name in manifest.files]
+        optional = (ACTIONS_FILE, VECTORS_FILE, LISTS_FILE, *ADDED_FILES.values())
+        names += [name for name in optional if name in manifest.files]
         for name in names:
-            if _sha256_of(directory / name) != manifest.files.get(name):
+            if files.sha256_of(directory / name) != manifest.files.get(name):
                 raise DataError(f"{directory / name} is damaged: its SHA-256 is not the manifest's.", RETRAIN)
-        weights, items = _map(directory / WEIGHTS_FILE), _read(directory / ITEMS_FILE)
+        weights = files.map_tensors(directory / WEIGHTS_FILE)
+        known = catalogue.unpack(files.read(directory / ITEMS_FILE))
         second = None
         if manifest.features:
-            tensors = _map(directory / EVIDENCE_FILE)
-            second = SecondStage.of_tensors(read_tensors(_read(directory / RERANKER_FILE)), tensors)
-        actions = read_tensors(_read(directory / ACTIONS_FILE)) if ACTIONS_FILE in names else None
+            tensors = files.map_tensors(directory / EVIDENCE_FILE)
+            second = SecondStage.of_tensors(read_tensors(files.read(directory / RERANKER_FILE)), tensors)
+        actions = read_tensors(files.read(directory / ACTIONS_FILE)) if ACTIONS_FILE in names else None
         added = {
-            name: read_tensors(_read(directory / file)) for name, file in ADDED_FILES.items() if file in names
+            name: read_tensors(files.read(directory / file)) for name, file in ADDED_FILES.items() if file in names
         }
         lists = None
         if LISTS_FILE in names:
-            arrays = {name: tensor.numpy() for name, tensor in read_tensors(_read(directory / LISTS_FILE)).items()}
-            lists = TrainedLists.of_arrays(arrays)
-        return cls(manifest, weights, catalogue.unpack(items), second, actions, added, lists)
+            tensors = read_tensors(files.read(directory / LISTS_FILE))
+            lists = TrainedLists.of_arrays({name: tensor.numpy() for name, tensor in tensors.items()})
+        stored = None
+        if VECTORS_FILE in names:
+            stored = _stored(directory / VECTORS_FILE, manifest.tower_shape.width, known, lists)
+        return cls(manifest, weights, known, second, actions, added, lists, stored)
 
 
 def _contents(
@@ -214,6 +209,7 @@ def _contents(
     *,
     added: Mapping[str, Mapping[str, Tensor]],
     lists: TrainedLists | None,
+    stored: StoredItems | None,
 ) -> dict[str, bytes]:
     contents = {WEIGHTS_FILE: write_tensors(dict(weights)), ITEMS_FILE: catalogue.pack(items)}
     if second is not None:
@@ -225,33 +221,22 @@ def _contents(
         contents[LISTS_FILE] = write_tensors(
             {name: torch.from_numpy(held) for name, held in lists.arrays().items()}
         )
+    if stored is not None:
+        contents[VECTORS_FILE] = write_tensors(stored.tensors())
     for name, tensors in added.items():
         contents[ADDED_FILES[name]] = write_tensors(dict(tensors))
     return contents
 
 
-def _map(path: Path) -> dict[str, Tensor]:
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-
-
-def _sha256_of(path: Path) -> str:
+def _stored(path: Path, width: int, known: KnownItems, lists: TrainedLists | None) -> StoredItems:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.", RETRAIN) from None
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.", RETRAIN) from None
+        stored = StoredItems.of_tensors(files.map_tensors(path))
+        fits = stored.fits(len(known.item_ids) + len(known.passed_over), width, lists)
+    except TypeError:
+        fits = False
+    if not fits:
+        raise DataError(f"The item vectors in {path} do not fit the items and lists beside them.", RETRAIN)
+    return stored
 
 
 def _found(directory: Path, version: str) -> Bundle | None:
@@ -260,11 +245,3 @@ def _found(directory: Path, version: str) -> Bundle | None:
     except DataError:
         return None
     return bundle if bundle.version == version else None
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -26,7 +26,7 @@ from workers.ranking.model.chosen_features import check_features
 from workers.ranking.model.course import Epoch
 from workers.ranking.model.cross import described
 from workers.ranking.model.fitting import Fitted, fit
-from workers.ranking.model.item_lists import lists_of, projected
+from workers.ranking.model.item_lists import in_order, laid_out
 from workers.ranking.model.manifest import DataFacts
 from workers.ranking.model.second_stage import SecondStage
 from workers.ranking.model.sequences import Sequences, read_events
@@ -154,8 +154,8 @@ def train_on(
         towers, text_vectors[torch.from_numpy(known)], sequences, settings, progress=progress, checkpoints=kept
     )
 
-    known_texts = text_vectors[torch.from_numpy(known)]
-    vectors = projected(fitted.towers, known_texts, torch.arange(len(known)) + 1)
+    laid = laid_out(fitted.towers, text_vectors, known, index)
+    vectors = torch.from_numpy(laid.stored.vectors[: len(known)])
     taught = teach_actions(fitted.towers, vectors, sequences, fitted.counted, settings)
     texts = [items.texts[row] for row in known] if items.texts else []
     added = add_scorers(fitted, vectors, sequences, texts, settings, progress=progress, checkpoints=kept)
@@ -167,7 +167,7 @@ def train_on(
             rows,
             times_ms,
             newest_ms,
-            [items.item_ids[row] for row in np.setdiff1d(np.arange(len(items.item_ids)), known)],
+            [items.item_ids[row] for row in in_order(known, len(items.item_ids))[len(known) :]],
         ),
         encoder_id=encoder_id,
         rating_scale=state.rating_scale,
@@ -186,7 +186,8 @@ def train_on(
         actions=None if taught.heads is None else _weights(taught.heads),
         added=added.weights,
         base_model=added.base_model,
-        lists=lists_of(fitted.towers, text_vectors, known, index),
+        lists=laid.lists,
+        stored=laid.stored,
     )
     kept.clear()
     return bundle
