@@ -15,6 +15,7 @@ from workers.ranking.candidates import Candidates, Query, Scored
 from workers.ranking.catalogue import Catalogue
 from workers.ranking.generation import Generation
 from workers.ranking.pipeline import Stages
+from workers.ranking.sources import SOURCES
 
 
 @pytest.mark.parametrize("second", [False, True])
@@ -86,6 +87,19 @@ def test_of_more_candidates_those_stay_that_the_sources_name_earliest_and_pins(m
         assert 58 in kept.rows[other]
         left_out = ~np.isin(rows, kept.rows[other])
         assert merits[left_out].max(initial=0) <= kept.merits[other].min()
+
+
+def test_what_is_proposed_does_not_depend_on_the_others_of_a_batch(make: Makes) -> None:
+    pipeline = make(second=True, learned_candidates=5, covisited=5, together=5, popular_candidates=5)
+    queries = pipeline.hydrate([*USERS, state("old", [(40, EventType.VIEW)], seen=range(20, 60))])
+    proposing = 0
+    for source in SOURCES:
+        for query, rows in zip(queries, pipeline.propose(source, queries), strict=True):
+            (alone,) = pipeline.propose(source, [query])
+            unseen, expected = (each[~np.isin(each, query.seen)].tolist() for each in (rows, alone))
+            assert unseen == expected, source.name
+            proposing += bool(expected)
+    assert proposing > 2 * len(queries)
 
 
 def test_the_rung_is_that_of_what_is_known_of_the_items(make: Makes) -> None:

@@ -138,12 +138,25 @@ class Pipeline:
         return kept, removed
 
     def proposed(self, queries: Sequence[Query], *, vital_only: bool = False) -> Candidates:
-        """Return what the sources propose."""
+        """Return what the sources propose together."""
         sources = self._stages.sources
-        proposals = [self._propose(source, queries, vital_only) for source in sources]
+        proposals = [self.propose(source, queries, vital_only=vital_only) for source in sources]
         candidates = union(proposals, [source.weight for source in sources])
         self.laps.lap(_UNION)
         return candidates
+
+    def propose(self, source: Source, queries: Sequence[Query], *, vital_only: bool = False) -> list[Rows]:
+        """Return what a source proposes for each query, best first: nothing where it is not to be asked."""
+        asked = [number for number, query in enumerate(queries) if query.step in source.steps]
+        if not asked or (vital_only and not source.vital):
+            return [NO_ROWS] * len(queries)
+        proposed = source.propose([queries[number] for number in asked], self._generation, self._settings)
+        metrics.PROPOSED.labels(source.name).inc(sum(map(len, proposed)))
+        self.laps.lap(("source", source.name))
+        if len(asked) == len(queries):
+            return proposed
+        found = dict(zip(asked, proposed, strict=True))
+        return [found.get(number, NO_ROWS) for number in range(len(queries))]
 
     def score(self, queries: Sequence[Query], candidates: Candidates, scorer: Scorer | None = None) -> Scored:
         """Return the scores with their boosts."""
@@ -159,18 +172,6 @@ class Pipeline:
         self._stages.deadline.scored(level, len(queries), self._clock() - before)
         self.laps.lap(("score", self._settings.scorer if level in (Level.FULL, Level.MODEL) else "vector"))
         return scored
-
-    def _propose(self, source: Source, queries: Sequence[Query], vital_only: bool) -> list[Rows]:
-        asked = [number for number, query in enumerate(queries) if query.step in source.steps]
-        if not asked or (vital_only and not source.vital):
-            return [NO_ROWS] * len(queries)
-        proposed = source.propose([queries[number] for number in asked], self._generation, self._settings)
-        metrics.PROPOSED.labels(source.name).inc(sum(map(len, proposed)))
-        self.laps.lap(("source", source.name))
-        if len(asked) == len(queries):
-            return proposed
-        found = dict(zip(asked, proposed, strict=True))
-        return [found.get(number, NO_ROWS) for number in range(len(queries))]
 
     def _slates(
         self, queries: Sequence[Query], candidates: Candidates, scored: Scored, degraded: str | None

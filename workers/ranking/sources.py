@@ -39,7 +39,8 @@ class Source(NamedTuple):
 def learned(queries: Sequence[Query], generation: Generation, settings: RankingSettings) -> list[Rows]:
     """Return the rows of the index nearest to each learned user vector.
 
-    Seen rows differ by user, so the search takes as many more as the batch's longest list of them.
+    Seen rows differ by user, so the search takes as many more as the batch's longest list of them; who has seen
+    less is given no more for that.
     """
     asked = [number for number, query in enumerate(queries) if query.vector is not None]
     rows = [_NONE] * len(queries)
@@ -54,8 +55,9 @@ def learned(queries: Sequence[Query], generation: Generation, settings: RankingS
         near = keys[keys >= 0]
         if settings.exclude_seen:  # last, so that they take no places: a filter says why each of them goes
             seen = member(near, queries[number].seen)
-            near = np.concatenate([near[~seen], near[seen]])
-        rows[number] = near
+            rows[number] = np.concatenate([near[~seen][: settings.learned_candidates], near[seen]])
+        else:
+            rows[number] = near[: settings.learned_candidates]
     return rows
 
 
