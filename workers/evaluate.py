@@ -74,9 +74,7 @@ def evaluate_all(
             )
         count = min(len(questions.ends), most_questions or len(questions.ends))
         asked = questions.part(np.arange(count) * len(questions.ends) // count)
-        ranking = settings.ranking
-        model = Model(models[learned_from], ranking.cross_encoder)
-        found[name] = evaluate(asked, items, model, ranking.action_weights, ranking.exploration)
+        found[name] = evaluate(asked, items, Model(models[learned_from], settings.ranking.cross_encoder), settings)
     return {
         "dataset": dataset.name,
         "items": len(items.item_ids),

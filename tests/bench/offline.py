@@ -14,6 +14,7 @@ from workers.ranking.evaluation.evaluate import read_log
 from workers.ranking.evaluation.learned import Reranked, mask_seen
 from workers.ranking.evaluation.metrics import ranks_of
 from workers.ranking.evaluation.protocols import Questions, positions
+from workers.ranking.evaluation.retrieval import Retrieval
 from workers.ranking.evaluation.systems import OrPopular
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.sequences import Sequences
@@ -32,10 +33,12 @@ def ndcg_at_10(dataset: Dataset, bundle: Path, newest: int) -> float:
         ValueError: the log does not hold each event of the data set once.
     """
     torch.set_num_threads(1)
-    items = item_texts(dataset, load_settings())
+    settings = load_settings()
+    items = item_texts(dataset, settings)
     log = read_log(dataset.events, items, dataset.rating_scale)
-    questions = asked(dataset.events, log, newest)
-    system = OrPopular(Reranked(Model(Bundle.load(bundle)), items), len(items.item_ids))
+    questions = asked(dataset.events, log, newest).in_time()
+    retrieval = Retrieval(Model(Bundle.load(bundle)), items, settings)
+    system = OrPopular(Reranked(retrieval), len(items.item_ids))
     gain = 0.0
     for start in range(0, len(questions.ends), _AT_ONCE):
         part = questions.part(np.arange(start, min(start + _AT_ONCE, len(questions.ends))))

@@ -64,8 +64,7 @@ def run(dataset: Dataset, items: ItemTexts, settings: Settings, job: Job) -> Don
     bundle = train_on(*training_set(asked[job.protocols[0]], items), training, state, "evaluation")
     minutes = (time.process_time() - before) / 60
     model = Model(bundle)
-    exploration = settings.ranking.exploration
-    found = {name: evaluate(each, items, model, exploration=exploration) for name, each in asked.items()}
+    found = {name: evaluate(each, items, model, settings) for name, each in asked.items()}
     return Done(found, minutes)
 
 

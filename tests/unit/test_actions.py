@@ -136,7 +136,8 @@ def test_evaluation_knows_the_target_event_and_measures_what_the_weights_do() ->
     model = Model(train_on(questions.past, texts(), SETTINGS, STATE, "words"))
     assert action_measures(cold, model, texts()) == {}
     plain, weighed = (
-        evaluate(questions, texts(), model, weights) for weights in (None, {"like": 2.0, "dislike": -0.9})
+        evaluate(questions, texts(), model, worlds.settings(action_weights=weights))
+        for weights in ({}, {"like": 2.0, "dislike": -0.9})
     )
     assert plain["systems"]["reranked"] == {
         name: value for name, value in weighed["systems"]["reranked"].items() if name != "worth_at_10"

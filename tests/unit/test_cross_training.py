@@ -10,6 +10,7 @@ from streams.errors import DataError, SettingError
 from streams.settings.ranking import RankingSettings
 from streams.settings.scorers import CrossEncoderServing
 from streams.settings.training import TrainingSettings
+from tests.ranking import worlds
 from tests.ranking.tiny import chosen
 from tests.unit.test_evaluation import ITEMS
 from tests.unit.test_evaluation import log as walks
@@ -18,6 +19,7 @@ from tests.unit.test_isolated_training import SETTINGS, STATE, pools
 from workers.ranking.evaluation.added import WithCrossEncoder
 from workers.ranking.evaluation.evaluate import PROTOCOLS, evaluate
 from workers.ranking.evaluation.learned import Reranked, mask_seen
+from workers.ranking.evaluation.retrieval import Retrieval
 from workers.ranking.model.bundle import Bundle
 from workers.ranking.model.course import Epoch
 from workers.ranking.model.cross_training import teach_cross
@@ -91,8 +93,9 @@ def test_what_was_trained_is_measured_and_reads_the_best_alone(tiny: Path, tmp_p
     assert "cross_encoder" in found["reranked_ndcg_at_10_against"]
 
     known = questions.part(np.flatnonzero(questions.ends > questions.starts)[:12])
-    without = mask_seen(Reranked(model, items, 30).scores(known), known)
-    with_it = mask_seen(WithCrossEncoder(model, items, 30).scores(known), known)
+    retrieval = Retrieval(model, items, worlds.settings(candidates=30))
+    without = mask_seen(Reranked(retrieval).scores(known), known)
+    with_it = mask_seen(WithCrossEncoder(retrieval).scores(known), known)
     moved = 0
     for before, after in zip(np.argsort(-without), np.argsort(-with_it), strict=True):
         assert set(before[:READ].tolist()) == set(after[:READ].tolist())

@@ -8,7 +8,6 @@ import platformdirs
 import pytest
 
 from workers.datasets import movielens
-from workers.ranking.candidates import Candidates, union
 from workers.ranking.evaluation import protocols
 from workers.ranking.evaluation.bootstrap import paired
 from workers.ranking.evaluation.evaluate import training_set
@@ -148,21 +147,7 @@ def test_evidence_beats_popularity_where_the_next_item_is_near() -> None:
     answered = ask(questions, baselines(questions, texts()), ITEMS, None)
     measured = {name: summary(name, answered, texts()) for name in answered.answers}
     assert measured["covisitation"]["ndcg_at_10"] > 1.5 * measured["popularity_all"]["ndcg_at_10"]
-    assert not len(answered.in_union), "nobody asked for candidates"
-
-
-def test_the_union_holds_what_its_sources_name_for_the_question_itself() -> None:
-    questions = protocols.prequential(log(), 0.2)
-
-    def every_second(asked: Questions) -> Candidates:
-        rows = [np.array([target] if number % 2 else [(target + 1) % ITEMS, 0]) for number, target in
-                enumerate(asked.targets.tolist())]  # fmt: skip
-        return union([rows])
-
-    answered = ask(questions, baselines(questions, texts()), ITEMS, every_second)
-    targets = questions.targets
-    expected = [bool(number % 2) or target == 0 for number, target in enumerate(targets.tolist())]
-    assert answered.in_union.tolist() == expected
+    assert not answered.found, "nobody asked for candidates"
 
 
 def test_popularity_counts_what_was_applied_and_nothing_else() -> None:

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from tests.ranking import worlds
 from tests.unit.test_evaluation import ITEMS, log, texts
 from tests.unit.test_towers import texts as item_texts
 from tests.unit.test_towers import trained
@@ -17,6 +18,7 @@ from workers.ranking.evaluation.learned import Reranked, Towers, mask_seen, prob
 from workers.ranking.evaluation.measuring import Answered, Answers, ask
 from workers.ranking.evaluation.metrics import Ranks, ndcg_at
 from workers.ranking.evaluation.page import page
+from workers.ranking.evaluation.retrieval import Retrieval
 from workers.ranking.evaluation.systems import baselines
 from workers.ranking.model.serving import Model
 
@@ -42,7 +44,7 @@ def foretelling(chances: Ranks, kept: Ranks) -> Answered:
     hit = np.random.default_rng(0).random(len(kept)) < kept
     ranks = np.where(hit, 1.0, 50.0)
     answers = Answers(ranks, np.zeros((len(ranks), 10), np.int64), chances)
-    return Answered(protocols.prequential(log(), 0.2), {"it": answers}, np.zeros(0, np.bool_))
+    return Answered(protocols.prequential(log(), 0.2), {"it": answers}, {})
 
 
 def test_who_keeps_every_word_has_no_calibration_error_and_who_boasts_has_that_of_the_boast() -> None:
@@ -69,7 +71,9 @@ def test_chances_add_up_and_the_second_stage_leaves_the_candidates_their_mass() 
     questions = questions.part(np.flatnonzero(questions.ends > questions.starts)[:50])
     model = Model(trained())
     towers = probabilities(mask_seen(Towers(model, item_texts()).scores(questions), questions))
-    scores = mask_seen(Reranked(model, item_texts(), candidates=20).scores(questions), questions)
+    scores = mask_seen(
+        Reranked(Retrieval(model, item_texts(), worlds.settings(candidates=20))).scores(questions), questions
+    )
     reranked = probabilities(scores)
     for found in (towers, reranked):
         np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-4)
@@ -94,6 +98,7 @@ def test_the_page_holds_every_system_and_every_point_and_no_foreign_markup() -> 
     text = page(found, {"ndcg_at_10": "NDCG"})
     root = ElementTree.fromstring(text.replace("<!doctype html>", "").replace('<meta charset="utf-8">', ""))
     assert "<b>" not in text
+    assert {"trending", "union"} <= {cell.text for cell in root.findall(".//td")}
     charts = root.findall(".//svg")
     assert len(charts) == 3
     named = [{label.text for label in drawn.findall("text")} for drawn in charts]

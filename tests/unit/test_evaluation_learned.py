@@ -12,6 +12,7 @@ import pytest
 
 from streams.errors import DataError
 from streams.settings import Settings
+from tests.ranking import worlds
 from tests.unit import test_isolated_training, test_towers
 from workers import evaluate
 from workers.datasets import Dataset, sample
@@ -22,6 +23,7 @@ from workers.ranking.evaluation.added import WithIsolated
 from workers.ranking.evaluation.evaluate import PROTOCOLS, read_log
 from workers.ranking.evaluation.learned import Reranked, Towers
 from workers.ranking.evaluation.protocols import Questions
+from workers.ranking.evaluation.retrieval import Retrieval
 from workers.ranking.evaluation.systems import System
 from workers.ranking.model.serving import Model
 
@@ -31,13 +33,14 @@ ASKED = 12
 @cache
 def systems() -> dict[str, System]:
     items, model = test_towers.texts(), Model(test_towers.trained())
-    reranked = Reranked(model, items, candidates=40, exploration=0.2)
+    chosen = worlds.settings(candidates=40, exploration=0.2)
+    reranked = Reranked(Retrieval(model, items, chosen))
     assert model.actions is not None
     return {
         "towers": Towers(model, items),
         "reranked": reranked,
         "weighted": Weighted(model, items, reranked, {"like": 0.5, "purchase": 2.0}),
-        "isolated": WithIsolated(Model(test_isolated_training.trained()), items, 40),
+        "isolated": WithIsolated(Retrieval(Model(test_isolated_training.trained()), items, chosen)),
     }
 
 

@@ -111,11 +111,22 @@ def _show(name: str, result: dict[str, Any]) -> None:
     console.print(table)
     if result["actions"]:
         console.print(_actions(result["actions"]))
-    console.print(f"recall@200 of {' + '.join(result['union_of'])} in turns: {result['union_recall_at_200']:.4f}")
+    console.print(_candidates(result["candidates"]))
     best, compared = next((key, value) for key, value in result.items() if key.endswith("_against"))
     for other, found in compared.items():
         value, low, high = found["ratio"]
         console.print(f"{best.removesuffix('_against')} over {other}: {value:.3f} × ({low:.3f} to {high:.3f})")
+
+
+def _candidates(measured: dict[str, dict[str, float]]) -> object:
+    from rich.table import Table
+
+    from workers.ranking.evaluation.page import CANDIDATE_COLUMNS
+
+    table = Table("source", *CANDIDATE_COLUMNS.values(), title="next items among the candidates")
+    for source, measures in measured.items():
+        table.add_row(source, *(f"{measures[column]:.4f}" for column in CANDIDATE_COLUMNS))
+    return table
 
 
 def _actions(measured: dict[str, dict[str, float]]) -> object:

@@ -23,7 +23,7 @@ from streams.privacy.receipts import ERASURE_HEADER, erasure_of, receipt, receip
 from streams.settings import Settings
 from streams.state.taste import taste
 from streams.topics import RANKING_ANSWERS, RECOMMENDATIONS, USER_VECTORS
-from workers.ranking.candidates import Slate
+from workers.ranking.candidates import Query, Slate
 from workers.ranking.generation import Generation
 
 _NOT_DECISIVE = {
@@ -125,18 +125,24 @@ def erasure_records(record: Record, now: datetime) -> list[Output]:
 
 def vector_record(partition: int, slate: Slate, model_version: str, settings: Settings) -> Output | None:
     """Return the record that publishes the user's vector, or None for a user without history."""
-    if slate.query.vector is None:
+    message = user_vector(slate.query, model_version, settings)
+    if message is None:
         return None
-    vector = slate.query.vector / max(float(np.linalg.norm(slate.query.vector)), 1e-12)
-    state = slate.query.state
-    message = UserVector(
+    return Output(USER_VECTORS, partition, message.user_id.encode(), encode_msgpack(message))
+
+
+def user_vector(query: Query, model_version: str, settings: Settings) -> UserVector | None:
+    """Return what other workers are told of a user, or None for one without history."""
+    if query.vector is None:
+        return None
+    vector = query.vector / max(float(np.linalg.norm(query.vector)), 1e-12)
+    return UserVector(
         schema_version=SCHEMA_VERSION,
-        user_id=state.user_id,
+        user_id=query.state.user_id,
         model_version=model_version,
         vector=vector.astype(np.dtype("<f4")).tobytes(),
-        liked=_liked(state, settings),
+        liked=_liked(query.state, settings),
     )
-    return Output(USER_VECTORS, partition, state.user_id.encode(), encode_msgpack(message))
 
 
 def _items(slate: Slate, generation: Generation) -> tuple[RecommendedItem, ...]:

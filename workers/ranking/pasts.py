@@ -12,7 +12,7 @@ from streams.contracts.users import END
 from workers.ranking.catalogue import Catalogue, Mask, Rows
 
 _RATING = EventType.RATING.code
-_ROW = np.dtype([("low", "<u4"), ("high", "<u2"), ("session", "<u2"), ("type", "u1")])
+ROW = np.dtype([("low", "<u4"), ("high", "<u2"), ("session", "<u2"), ("type", "u1")])
 """`streams.contracts.users.ROW`."""
 _RETRACTIONS = np.array(sorted(kind.code for kind in RETRACTIONS))
 
@@ -51,7 +51,7 @@ class Pasts(NamedTuple):
 def of_states(states: Sequence[UserState], catalogue: Catalogue) -> Pasts:
     """Return everything in the histories of the states, retractions too."""
     counts, rows = _rows((state.item_column for state in states), catalogue)
-    past = np.frombuffer(b"".join(state.row_column for state in states), _ROW)
+    past = np.frombuffer(b"".join(state.row_column for state in states), ROW)
     types, times_ms = past["type"].astype(np.int64), past["low"] | past["high"].astype(np.int64) << 32
     values = np.full(len(rows), np.nan)
     values[types == _RATING] = np.frombuffer(b"".join(state.rating_column for state in states), np.dtype("<f8"))

@@ -176,7 +176,7 @@ def _vectors(queries: Sequence[Query], asked: Sequence[int]) -> Vectors:
     return np.stack([vector for vector in found if vector is not None])
 
 
-EVIDENCE_WEIGHT = 0.2
+_EVIDENCE_WEIGHT = 0.2
 _OTHERS_WEIGHT = 0.1
 SOURCES = (
     Source("learned", learned, KNOWN),
@@ -184,8 +184,8 @@ SOURCES = (
     Source("lookalike", lookalike, KNOWN, weight=_OTHERS_WEIGHT),
     Source("trending", trending, weight=_OTHERS_WEIGHT),
     Source("neighbours", neighbours, KNOWN, weight=_OTHERS_WEIGHT),
-    Source("covisited", covisited, KNOWN, weight=EVIDENCE_WEIGHT),
-    Source("together", together, KNOWN, weight=EVIDENCE_WEIGHT),
+    Source("covisited", covisited, KNOWN, weight=_EVIDENCE_WEIGHT),
+    Source("together", together, KNOWN, weight=_EVIDENCE_WEIGHT),
     Source("text", text, frozenset({Step.FEW_EVENTS}), weight=_OTHERS_WEIGHT),
 )
 """Those that are built in. The cold-start ladder: nobody -> trending, by context where one is told, and popular;

@@ -15,6 +15,7 @@ from tests.bench.recbole.handing import write_log
 from workers.ranking.evaluation.learned import Reranked, mask_seen
 from workers.ranking.evaluation.metrics import Ranks, ranks_of
 from workers.ranking.evaluation.protocols import Questions
+from workers.ranking.evaluation.retrieval import Retrieval
 from workers.ranking.model.serving import Model
 from workers.ranking.model.signals import Integers
 from workers.ranking.model.training import ItemTexts, train_on
@@ -83,5 +84,5 @@ def ours(asked: dict[str, Questions], items: ItemTexts, settings: Settings, seed
     torch.set_num_threads(1)
     training = settings.training.model_copy(update={"seed": seed})
     model = Model(train_on(asked["test"].past, items, training, settings.state, "evaluation"))
-    system = Reranked(model, items)
+    system = Reranked(Retrieval(model, items, settings))
     return {name: ranks_of(mask_seen(system.scores(each), each), each.targets) for name, each in asked.items()}

@@ -3,13 +3,12 @@
 import numpy as np
 
 from workers.ranking.evaluation.learned import Reranked
-from workers.ranking.evaluation.protocols import Mask, Questions
+from workers.ranking.evaluation.protocols import Questions
+from workers.ranking.evaluation.retrieval import Retrieval
 from workers.ranking.model.cross import best_of, history_text, newest_liked
 from workers.ranking.model.histories import cut_histories
 from workers.ranking.model.neighbours import Matrix
-from workers.ranking.model.serving import Model
 from workers.ranking.model.signals import Integers
-from workers.ranking.model.training import ItemTexts
 
 
 class WithIsolated(Reranked):
@@ -33,17 +32,15 @@ class WithCrossEncoder(Reranked):
         ValueError: the model was made without it, or the items have no texts.
     """
 
-    def __init__(self, model: Model, items: ItemTexts, candidates: int) -> None:
-        super().__init__(model, items, candidates)
+    def __init__(self, retrieval: Retrieval) -> None:
+        super().__init__(retrieval)
+        model, items = retrieval.model, retrieval.items
         if model.cross is None or len(items.texts) != len(items.item_ids):
             raise ValueError("the model has no cross-encoder, or the items have no texts")
         self._cross, self._texts_of = model.cross, items.texts
 
     def _with_more(self, final: Matrix, questions: Questions, owners: Integers, rows: Integers) -> Matrix:
         asked, owners_of_asked, here = with_history(questions, owners)
-        # Seen items are no candidates in serving; here they may stand among them and are masked later.
-        unseen = ~_seen(asked, owners_of_asked, rows[here])
-        here, owners_of_asked = here[unseen], owners_of_asked[unseen]
         best = best_of(final[here], owners_of_asked, self._cross.candidates)
         events = asked.log.events
         pasts = []
@@ -56,15 +53,6 @@ class WithCrossEncoder(Reranked):
             [self._texts_of[row] for row in rows[here[best]].tolist()],
         )
         return found
-
-
-def _seen(questions: Questions, owners: Integers, rows: Integers) -> Mask:
-    """Return whether each candidate is in its question's history, bool (m,)."""
-    lengths = questions.ends - questions.starts
-    line = np.repeat(np.arange(len(lengths)), lengths)
-    place = np.arange(len(line)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + questions.starts[line]
-    wide = int(max(rows.max(initial=0), questions.log.events.rows.max(initial=0))) + 1
-    return np.isin(owners * wide + rows, line * wide + questions.log.events.rows[place])
 
 
 def with_history(questions: Questions, owners: Integers) -> tuple[Questions, Integers, Integers]:

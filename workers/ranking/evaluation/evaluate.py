@@ -1,19 +1,23 @@
 """One protocol from start to end: ask a model and the baselines, measure, compare."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any, Final
 
 import numpy as np
 
 from streams.contracts import Event
+from streams.settings import Settings
 from streams.settings.state import RatingScale
 from workers.ranking.evaluation import protocols
 from workers.ranking.evaluation.acting import Weighted, action_measures, worth_at
 from workers.ranking.evaluation.added import WithCrossEncoder, WithIsolated
 from workers.ranking.evaluation.curves import by_day, by_history, calibration
 from workers.ranking.evaluation.learned import Reranked, Towers
-from workers.ranking.evaluation.measuring import DEPTH, RECALL_DEPTH, UNION, Answered, ask, compared, summary
+from workers.ranking.evaluation.measuring import DEPTH, Answered, ask, compared, summary
 from workers.ranking.evaluation.protocols import Questions
+from workers.ranking.evaluation.recall import RECALL_DEPTH, UNION, recalls
+from workers.ranking.evaluation.retrieval import Retrieval
 from workers.ranking.evaluation.systems import OrPopular, System, baselines
 from workers.ranking.model.features import unit_texts
 from workers.ranking.model.neighbours import Matrix
@@ -22,8 +26,6 @@ from workers.ranking.model.serving import Model
 from workers.ranking.model.training import ItemTexts
 from workers.ranking.model.worth import check_actions
 
-SOURCES: Final = ("learned", "covisited", "together")
-"""Of the candidates that the second stage is given, as serving names them."""
 LEARNED: Final = ("towers", "reranked", "isolated", "cross_encoder")
 """Systems that say how probable each item is; the others only put them in order."""
 COLD_SHARE: Final = 0.1
@@ -53,43 +55,34 @@ def training_set(questions: Questions, items: ItemTexts) -> tuple[Sequences, Ite
 
 
 def evaluate(
-    questions: Questions,
-    items: ItemTexts,
-    model: Model,
-    weights: Mapping[str, float] | None = None,
-    exploration: float = 0.0,
+    questions: Questions, items: ItemTexts, model: Model, settings: Settings | None = None
 ) -> dict[str, Any]:
-    """Return what a model and the baselines score on these questions, ready for JSON.
+    """Return what a model, its sources and the baselines score on these questions, ready for JSON.
 
     Args:
         model: learned from nothing but `questions.past`.
-        weights: `ranking.action_weights`; with any, the model is also measured as it ranks by them.
-        exploration: `ranking.exploration`.
+        settings: how the model serves: its sources, candidates, exploration. With `ranking.action_weights` it is
+            also measured as it ranks by them. None takes the defaults.
 
     Raises:
         DataError: the model foretells nothing of an action that has a weight.
+        SettingError: the settings name a source that is not there.
     """
-    weights = {action: weight for action, weight in (weights or {}).items() if weight}
+    settings = Settings() if settings is None else settings
+    weights = {action: weight for action, weight in settings.ranking.action_weights.items() if weight}
     check_actions(model, weights)
+    questions = questions.in_time()  # which is how the sources are asked in one pass
     texts = unit_texts(items.text_vectors, items.text_vectors.mean(axis=0))
     count = len(items.item_ids)
-    systems: dict[str, System] = dict(baselines(questions, texts))
-    systems["towers"] = OrPopular(Towers(model, items), count)
-    best = "towers"
-    learned: System = Towers(model, items)
-    retrieval = None
-    if model.rescorer is not None:
-        learned = reranked = Reranked(model, items, RECALL_DEPTH, exploration)
-        best, retrieval = "reranked", reranked.candidates
-        systems[best] = OrPopular(learned, count)
-        if model.isolated is not None:
-            systems["isolated"] = OrPopular(WithIsolated(model, items, RECALL_DEPTH), count)
-        if model.cross is not None:
-            systems["cross_encoder"] = OrPopular(WithCrossEncoder(model, items, RECALL_DEPTH), count)
-    if weights:
-        systems["weighted"] = OrPopular(Weighted(model, items, learned, weights), count)
-    answered = ask(questions, systems, count, retrieval, LEARNED)
+    with closing(Retrieval(model, items, settings)) as retrieval:
+        systems = _systems(questions, texts, retrieval)
+        best = "reranked" if "reranked" in systems else "towers"
+        if weights:
+            learned = Towers(model, items) if model.rescorer is None else Reranked(retrieval)
+            systems["weighted"] = OrPopular(Weighted(model, items, learned, weights), count)
+        answered = ask(questions, systems, count, retrieval, LEARNED)
     worths = {name: {"worth_at_10": worth_at(name, answered, weights)} if weights else {} for name in systems}
+    found = recalls(answered.found)
     return {
         "protocol": questions.name,
         "questions": len(questions.ends),
@@ -99,11 +92,26 @@ def evaluate(
         "systems": {name: _measured(name, answered, texts) | worths[name] for name in systems},
         "actions": action_measures(questions, model, items),
         "action_weights": weights,
-        f"{UNION}_recall_at_{RECALL_DEPTH}": float(answered.in_union.mean()) if len(answered.in_union) else 0.0,
-        "union_of": SOURCES if retrieval is not None else (),
+        "candidates": found,
+        f"{UNION}_recall_at_{RECALL_DEPTH}": found[UNION][f"recall_at_{RECALL_DEPTH}"] if found else 0.0,
         f"{best}_ndcg_at_{DEPTH}_against": {
             name: compared(best, name, answered) for name in systems if name != best
         },
+    }
+
+
+def _systems(questions: Questions, unit_texts: Matrix, retrieval: Retrieval) -> dict[str, System]:
+    model, items = retrieval.model, retrieval.items
+    learned: dict[str, System] = {"towers": Towers(model, items)}
+    if model.rescorer is not None:
+        learned["reranked"] = Reranked(retrieval)
+        if model.isolated is not None:
+            learned["isolated"] = WithIsolated(retrieval)
+        if model.cross is not None:
+            learned["cross_encoder"] = WithCrossEncoder(retrieval)
+    count = len(items.item_ids)
+    return dict(baselines(questions, unit_texts)) | {
+        name: OrPopular(system, count) for name, system in learned.items()
     }
 
 

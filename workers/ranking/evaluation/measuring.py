@@ -5,19 +5,17 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from workers.ranking.candidates import Candidates
 from workers.ranking.evaluation.bootstrap import Interval, paired
 from workers.ranking.evaluation.learned import best_rows, mask_seen, probabilities
 from workers.ranking.evaluation.metrics import Ranks, hit_rate_at, mrr_at, ndcg_at, ranks_of
-from workers.ranking.evaluation.protocols import Mask, Questions
+from workers.ranking.evaluation.protocols import Questions
+from workers.ranking.evaluation.recall import RECALL_DEPTH, Found, found_by, joined
+from workers.ranking.evaluation.retrieval import Retrieved
 from workers.ranking.evaluation.systems import System
 from workers.ranking.model.neighbours import Matrix
 from workers.ranking.model.signals import Integers
 
 DEPTH: Final = 10
-RECALL_DEPTH: Final = 200
-UNION: Final = "union"
-Retrieval = Callable[[Questions], Candidates]
 _PLACES_AT_ONCE: Final = 2_000_000
 
 
@@ -39,31 +37,30 @@ class Answered(NamedTuple):
     """What all systems said to the same questions.
 
     Attributes:
-        in_union: bool (n,), whether the target is among the candidates that the sources find together; empty
-            where nobody asked.
+        found: where the sources have the targets, by source and for their union; empty where nobody asked.
     """
 
     questions: Questions
     answers: dict[str, Answers]
-    in_union: Mask
+    found: dict[str, Found]
 
 
 def ask(
     questions: Questions,
     systems: Mapping[str, System],
     items: int,
-    retrieval: Retrieval | None = None,
+    retrieval: Callable[[Questions], Retrieved] | None = None,
     probable: Sequence[str] = (),
 ) -> Answered:
     """Return the answers; what the user has seen is masked for every system alike.
 
     Args:
-        retrieval: finds the candidates that serving would score.
+        retrieval: asks the sources of serving.
         probable: systems whose scores are `probabilities` of users with a history.
     """
     size = max(1, _PLACES_AT_ONCE // items)
     parts: dict[str, list[Answers]] = {name: [] for name in systems}
-    in_union = []
+    found = []
     for first in range(0, len(questions.ends), size):
         part = questions.part(np.arange(first, min(first + size, len(questions.ends))))
         for name, system in systems.items():
@@ -72,12 +69,9 @@ def ask(
             chances = _chances(scores, slates, part) if name in probable else np.full(len(slates), np.nan)
             parts[name].append(Answers(ranks_of(scores, part.targets), slates, chances))
         if retrieval is not None:
-            found = retrieval(part)
-            wanted = np.zeros(len(part.ends), np.bool_)
-            wanted[found.owners[found.rows == part.targets[found.owners]]] = True
-            in_union.append(wanted)
-    answers = {name: Answers(*map(np.concatenate, zip(*found, strict=True))) for name, found in parts.items()}
-    return Answered(questions, answers, np.concatenate(in_union) if in_union else np.zeros(0, np.bool_))
+            found.append(found_by(retrieval(part), part))
+    answers = {name: Answers(*map(np.concatenate, zip(*each, strict=True))) for name, each in parts.items()}
+    return Answered(questions, answers, joined(found))
 
 
 def summary(name: str, answered: Answered, unit_texts: Matrix) -> dict[str, float]:

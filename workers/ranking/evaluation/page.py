@@ -8,6 +8,8 @@ from workers.ranking.evaluation.charts import Line, chart
 from workers.ranking.evaluation.measuring import DEPTH
 
 _NDCG: Final = f"ndcg_at_{DEPTH}"
+CANDIDATE_COLUMNS: Final = {"asked": "asked", "recall_at_50": "R@50", "recall_at_200": "R@200"}
+"""Heading by measure of each source: the share of questions that it is asked, and recall of all next items."""
 _STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse } th, td { padding: .2rem .7rem; text-align: right }
@@ -36,13 +38,6 @@ def page(found: Mapping[str, Any], columns: Mapping[str, str]) -> str:
 
 def _protocol(name: str, result: Mapping[str, Any], columns: Mapping[str, str]) -> str:
     systems = result["systems"]
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in ("system", *columns.values()))
-    rows = "".join(
-        f"<tr><td>{escape(system)}</td>"
-        + "".join(f"<td>{measures[key]:.4f}</td>" if key in measures else "<td></td>" for key in columns)
-        + "</tr>"
-        for system, measures in systems.items()
-    )
     charts = [
         ("By length of the history", _curve(systems, "by_history", "events", "events of the history")),
         ("By day", _curve(systems, "by_day", "day", "day of the newest event")),
@@ -50,8 +45,22 @@ def _protocol(name: str, result: Mapping[str, Any], columns: Mapping[str, str]) 
     ]
     return (
         f"<h2>{escape(name)}</h2><p>{result['questions']:,} questions of {result['users']:,} users.</p>"
-        f"<table><tr>{head}</tr>{rows}</table>" + "".join(f"<h3>{title}</h3>{svg}" for title, svg in charts if svg)
+        f"{_table('system', systems, columns)}<h3>Next items among the candidates</h3>"
+        f"{_table('source', result['candidates'], CANDIDATE_COLUMNS)}"
+        + "".join(f"<h3>{title}</h3>{svg}" for title, svg in charts if svg)
     )
+
+
+def _table(first: str, lines: Mapping[str, Mapping[str, Any]], columns: Mapping[str, str]) -> str:
+    """Return a table with one line a name; a measure that is not there leaves its cell empty."""
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in (first, *columns.values()))
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td>"
+        + "".join(f"<td>{measures[key]:.4f}</td>" if key in measures else "<td></td>" for key in columns)
+        + "</tr>"
+        for name, measures in lines.items()
+    )
+    return f"<table><tr>{head}</tr>{rows}</table>"
 
 
 def _curve(systems: Mapping[str, Any], curve: str, key: str, x_title: str) -> str:
