@@ -176,8 +176,8 @@ def _vectors(queries: Sequence[Query], asked: Sequence[int]) -> Vectors:
     return np.stack([vector for vector in found if vector is not None])
 
 
-_EVIDENCE_WEIGHT = 0.2
-_OTHERS_WEIGHT = 0.1
+_EVIDENCE_WEIGHT = 0.15
+_OTHERS_WEIGHT = 0.05
 SOURCES = (
     Source("learned", learned, KNOWN),
     Source("popular", popular, vital=True, weight=_OTHERS_WEIGHT),

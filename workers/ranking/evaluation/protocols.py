@@ -23,7 +23,8 @@ class Questions(NamedTuple):
         name: of the protocol.
         log: all events, by user, then time; rows count the catalogue.
         train: bool (e,), the events that a model may learn from.
-        counted: bool (e,), the events that live counts may take in, as far as they are applied.
+        counted: bool (e,), the events that live counts and other users may know of, as far as they are applied; of
+            each user the oldest.
         starts: int64 (n,), where the histories begin in the log.
         ends: int64 (n,), where they end; the newest event of a history is at `end - 1`.
         targets: int64 (n,), the row that came next.

@@ -93,7 +93,8 @@ class Retrieval:
         still = [source for source in sources if source.name in _STILL]
         proposals = {source.name: self._pipeline.propose(source, queries) for source in still}
         proposals |= self._live(questions, queries, [source for source in sources if source.name not in _STILL])
-        found = union([proposals[source.name] for source in sources], [source.weight for source in sources])
+        proposals = {source.name: proposals[source.name] for source in sources}
+        found = union(list(proposals.values()), [source.weight for source in sources])
         kept, _ = sift(self._stages.filters, queries, found, self.generation, _NO_TIME_MS)
         asked = {
             source.name: np.array([query.step in source.steps for query in queries], np.bool_)
