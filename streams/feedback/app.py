@@ -16,7 +16,13 @@ _QUEUE_RECORDS = 1_024  # of some 20 kB, 64 kB at most
 
 
 class FeedbackApp(faust.App):
-    """A Faust app that reads committed records and touches no disk."""
+    """A Faust app that reads committed records and touches no disk.
+
+    Attributes:
+        gather_seconds: how long a fetch waits for more than a few records.
+    """
+
+    gather_seconds = 0.0
 
     def _create_directories(self) -> None:
         # Its tables are in memory: folders would hold nothing, and stay behind after a kill -9.
@@ -79,6 +85,7 @@ def feedback_app(settings: Settings, partitions: int, embedded: bool) -> Feedbac
         web_enabled=False,
         **options,
     )
+    app.gather_seconds = settings.feedback.gather_seconds
     app.on_rebalance_complete.connect(_hold_records)
     return app
 

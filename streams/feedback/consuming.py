@@ -14,6 +14,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.transports import ConsumerT
 
+_FETCH_BYTES = 64 * 1024
 _TURN_RECORDS = 500
 """Records that are handed over before the agents get their turn."""
 
@@ -24,6 +25,10 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
         # Faust asks for uncommitted records unless it is exactly_once itself; the state worker's aborted
         # transactions are not to be seen here.
         made._isolation_level = "read_committed"
+        # Answered with the first record, a fetch would be one for every event: a millisecond of this worker each.
+        app: Any = self.app
+        if wait_ms := int(app.gather_seconds * 1000):
+            made._fetch_min_bytes, made._fetch_max_wait_ms = _FETCH_BYTES, wait_ms
         return made
 
 

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.ranking.candidates import among, member, union
+from workers.ranking.candidates import among, member
+from workers.ranking.fusion import union
 
 ROWS = st.lists(st.integers(0, 30), max_size=12)
 PROPOSALS = st.integers(0, 4).flatmap(

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.test_evaluation import ITEMS, log, texts
-from workers.ranking.candidates import Query, union
+from workers.ranking.candidates import Query
 from workers.ranking.evaluation import protocols
 from workers.ranking.evaluation.measuring import ask
 from workers.ranking.evaluation.protocols import Questions
 from workers.ranking.evaluation.recall import NOT_FOUND, UNION, Found, found_by, joined, recalls
 from workers.ranking.evaluation.retrieval import Retrieved
 from workers.ranking.evaluation.systems import baselines
+from workers.ranking.fusion import union
 
 ROWS = st.integers(0, 12)
 LISTS = st.lists(ROWS, max_size=14)

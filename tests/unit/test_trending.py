@@ -6,7 +6,7 @@ import pytest
 from streams.contracts import EventType
 from streams.settings.ranking import RankingSettings
 from tests.unit.rising import HOUR_MS, NOW_MS, names, stranger, trend, vector, world
-from workers.ranking.candidates import union
+from workers.ranking.fusion import union
 from workers.ranking.reasons import Reasons
 from workers.ranking.scoring import score
 from workers.ranking.sources import SOURCES, trending

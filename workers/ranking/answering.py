@@ -6,9 +6,10 @@ from streams.codec import UNREADABLE, decode_ranking_query, unreadable
 from streams.contracts import RankingQuery, Record, Rejected, UserState
 from streams.settings.ranking import RankingSettings
 from streams.state.draft import Draft
-from workers.ranking.candidates import Candidates, Query, Scored, Slate, Vector, among, union
+from workers.ranking.candidates import Candidates, Query, Scored, Slate, Vector, among
 from workers.ranking.catalogue import Rows
 from workers.ranking.filters import BOUGHT, SEEN, Filter, sift
+from workers.ranking.fusion import union
 from workers.ranking.generation import Generation
 from workers.ranking.pipeline import Pipeline, Stages, parts_of
 from workers.ranking.reasons import Reasons

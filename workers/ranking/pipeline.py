@@ -18,10 +18,11 @@ from streams.contracts import Interaction, UserState
 from streams.settings import Settings
 from workers.ranking import metrics
 from workers.ranking.boosts import boosted
-from workers.ranking.candidates import NO_ROWS, Candidates, Query, Scored, Slate, union
+from workers.ranking.candidates import NO_ROWS, Candidates, Query, Scored, Slate
 from workers.ranking.catalogue import Rows
 from workers.ranking.deadline import Deadline, Level
 from workers.ranking.filters import Removed, sift
+from workers.ranking.fusion import union
 from workers.ranking.generation import Generation
 from workers.ranking.hydration import hydrate
 from workers.ranking.laps import Laps

@@ -5,13 +5,14 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from streams.settings import Settings
-from workers.ranking.candidates import NO_ROWS, Candidates, Query, union
+from workers.ranking.candidates import NO_ROWS, Candidates, Query
 from workers.ranking.catalogue import Rows
 from workers.ranking.evaluation.moments import Moments
 from workers.ranking.evaluation.plain import catalogue_of, plain
 from workers.ranking.evaluation.protocols import Mask, Questions
 from workers.ranking.evaluation.states import States
 from workers.ranking.filters import sift
+from workers.ranking.fusion import union
 from workers.ranking.generation import Generation
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.serving import Model
