@@ -43,6 +43,9 @@ class Place:
         """Nothing changes."""
         return []
 
+    def settle(self) -> None:
+        """Do nothing: the indexes are laid out as they stay."""
+
     def batches(self, count: int, users: int) -> Iterator[list[Record]]:
         """Yield batches of state records, of other users each time."""
         for number in range(count):
