@@ -77,8 +77,7 @@ class AlternatingDelivery:
 
     def begin(self) -> None:
         """Open a batch in the other delivery."""
-        self._turn = 1 - self._turn
-        self._prepare()
+        self._take_turns()
         self._open.begin()
 
     def write(self, outputs: Iterable[Output]) -> None:
@@ -94,8 +93,7 @@ class AlternatingDelivery:
 
     def claim(self, offsets: Sequence[TopicPartition]) -> None:
         """Commit those of others as they stand, in the other delivery."""
-        self._turn = 1 - self._turn
-        self._prepare()
+        self._take_turns()
         self._open.claim(offsets)
 
     def settle(self) -> None:
@@ -103,6 +101,10 @@ class AlternatingDelivery:
         self._prepare()
         for each in self._both:
             each.settle()
+
+    def _take_turns(self) -> None:
+        self._turn = 1 - self._turn
+        self._prepare()
 
     def _prepare(self) -> None:
         """Get both ready; a producer whose fellow has seen the broker go away may be as lost, and is replaced."""

@@ -60,7 +60,7 @@ class Delivery(Protocol):
         """Put this worker's name beside offsets where another's stands, before it writes for their partitions.
 
         Args:
-            offsets: committed, with the names beside them.
+            offsets: with the names beside them; negative where nobody has committed any.
         """
 
     def settle(self) -> None:

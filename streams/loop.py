@@ -2,7 +2,8 @@
 
 A turn of `Loop.turn`:
 
-1. restore: read back a slice of the state of partitions that are new here, if any;
+1. restore: read back a slice of the state of partitions that are new here, if any; sign the offsets of those that
+   are through (`Delivery.claim`), before anything is written for them;
 2. read a batch: wait for one record, then take what is there, up to `loop.batch_records`, `batch_bytes` and what
    can be handled in `batch_seconds`; rebalance callbacks run here and nowhere else;
 3. leave out records of partitions that a rebalance has taken away meanwhile;

@@ -93,7 +93,7 @@ class Ownership:
         """Do a slice of step 2, and step 3 for the partitions that are through.
 
         Returns:
-            The offsets that the partitions which are through start at, with the names of who committed them.
+            Where the partitions that are through start, as of `Restore.starts`.
         """
         begun: list[TopicPartition] = []
         for restore in self._restores:
@@ -103,9 +103,10 @@ class Ownership:
             restore.close()
             self._restores = [other for other in self._restores if other is not restore]
             self._transform.restored(numbers)
-            self._consumer.incremental_assign(restore.starts())
+            starts = restore.starts()
+            self._consumer.incremental_assign(starts)
             self.active |= restore.partitions
-            begun += restore.signed()
+            begun += starts
             self._changed()
         self._tell_left()
         return begun

@@ -81,8 +81,7 @@ class Restore:
         self._answers: dict[Any, Future[Any]] | None = None
         self._ask_at = 0.0
         self._step = self._await_broker
-        self._stable: dict[Place, int] = {}
-        self._writers: dict[Place, str] = {}
+        self._starts: list[TopicPartition] = []
         self._left: dict[Place, int] = {}
         self._positions: dict[Place, int] = {}
         self._records = dict.fromkeys(self._changelogs, 0)
@@ -120,18 +119,11 @@ class Restore:
         return sum(max(0, end - self._positions.get(place, 0)) for place, end in self._left.items())
 
     def starts(self) -> list[TopicPartition]:
-        """Return where the sources start; where the group has no offset, its consumer's reset rule decides."""
-        return [
-            TopicPartition(*place, offset) for place, offset in self._stable.items() if place[1] in self.partitions
-        ]
+        """Return where the sources start, with the name of whoever committed it.
 
-    def signed(self) -> list[TopicPartition]:
-        """Return the starts that the group has an offset for, with the name of whoever committed it."""
-        return [
-            TopicPartition(*place, offset, self._writers[place])
-            for place, offset in self._stable.items()
-            if place[1] in self.partitions and offset >= 0
-        ]
+        Where the group has no offset, a negative one stands, and its consumer's reset rule decides.
+        """
+        return [start for start in self._starts if start.partition in self.partitions]
 
     def stalled(self) -> bool:
         """Return, once every few seconds, whether step 1 still has no answer."""
@@ -176,8 +168,10 @@ class Restore:
                 _log.warning("restore: the group's offsets are not stable yet", error=unstable[0])
             self._unstable = True
             return False
-        self._stable = {(each.topic, each.partition): each.offset for each in answer.topic_partitions}
-        self._writers = {(each.topic, each.partition): each.metadata or "" for each in answer.topic_partitions}
+        self._starts = [
+            TopicPartition(each.topic, each.partition, each.offset, each.metadata or "")
+            for each in answer.topic_partitions
+        ]
         self._step = self._await_ends
         return False
 

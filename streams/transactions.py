@@ -153,7 +153,7 @@ class TransactionalDelivery:
 
     def claim(self, offsets: Sequence[TopicPartition]) -> None:
         """Commit those of others as they stand: in a batch, so that none can come after a later one."""
-        if others := [each for each in offsets if each.metadata != self._writer]:
+        if others := [each for each in offsets if each.offset >= 0 and each.metadata != self._writer]:
             self.begin()
             self.commit(others)
 

@@ -23,7 +23,8 @@ class FeedbackSettings(Section):
     batch_records: int = Field(default=500, ge=1)
     """Most records whose results are written at once."""
     gather_seconds: float = Field(default=0.25, ge=0, le=10)
-    """Pause after a batch, in which records gather for the next, unless `batch_records` wait already."""
+    """Pause after a batch, in which records gather for the next, unless `batch_records` wait already; and how long
+    a fetch waits for more than a few."""
     stall_seconds: float = Field(default=60.0, gt=0)
     """The process ends when a partition that has records was not read for so long, so that it starts afresh."""
     contexts_per_item: int = Field(default=16, ge=1, le=100)

@@ -41,28 +41,23 @@ class Feedback:
         actions = self._actions.get(partition)
         if actions is None:
             actions = self._actions[partition] = []
-        first = len(actions)
+        field = self._context_field
         for record, event, time_ms in accepted:
             item_id = event.item_id
             if item_id is not None:
                 code = event.event_type.code
-                actions.append(
-                    (
-                        user_id,
-                        code,
-                        item_id,
-                        time_ms,
-                        event.value if code == _RATING else None,
-                        event.recommendation_id,
-                        0 if record.topic == CLICKSTREAM else 1,
-                        record.offset,
-                        record.timestamp_ms,
-                    )
+                action: Action = (
+                    user_id,
+                    code,
+                    item_id,
+                    time_ms,
+                    event.value if code == _RATING else None,
+                    event.recommendation_id,
+                    0 if record.topic == CLICKSTREAM else 1,
+                    record.offset,
+                    record.timestamp_ms,
                 )
-        if self._context_field:
-            events = (event for _, event, _ in accepted if event.item_id is not None)
-            told = [context_in(event.context, self._context_field) for event in events]
-            actions[first:] = [(*action, context) for action, context in zip(actions[first:], told, strict=True)]
+                actions.append((*action, context_in(event.context, field)) if field else action)
 
     def erased(self, partition: int, key: bytes, headers: Headers) -> None:
         """Say that what was told of the user so far is to be forgotten.

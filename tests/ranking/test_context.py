@@ -8,7 +8,7 @@ import pytest
 from streams.contracts import ItemTrend, RankingQuery, RankingRequest, Reason, Source, UserState
 from streams.contracts.events import EventType
 from streams.contracts.fields import Attribute
-from streams.settings import Settings
+from streams.settings import Settings, load_settings
 from streams.topics import RANKING_REQUESTS
 from tests.ranking import worlds
 from tests.ranking.making import numbers
@@ -23,7 +23,7 @@ DUTCH, EVERYBODYS, SOURCE = 50, 51, Source(topic=RANKING_REQUESTS, partition=0, 
 
 
 def settings(field: str = "country", **ranking: object) -> Settings:
-    return Settings(state={"trend_context": field}, ranking=ranking)  # type: ignore[arg-type]
+    return load_settings(state={"trend_context": field}, ranking=ranking)
 
 
 def trend(number: int, everywhere: float, **contexts: float) -> ItemTrend:

@@ -12,7 +12,7 @@ import pytest
 
 from index.filling import fill
 from index.inverted_lists import InvertedLists
-from streams.settings import Settings
+from streams.settings import Settings, load_settings
 from streams.settings.training import TrainingSettings
 from tests.ranking import worlds
 from tests.ranking.making import USERS, numbers
@@ -78,9 +78,10 @@ def test_slates_are_the_same_and_stay_so_while_items_change(second: bool) -> Non
 
 def test_lists_of_a_start_are_those_of_a_fill_and_only_changed_items_were_searched_for() -> None:
     faiss.omp_set_num_threads(1)
-    chosen = Settings(index={"exact_below": 0})  # type: ignore[arg-type]
+    chosen = load_settings(index={"exact_below": 0})
     bundle = worlds.bundle(known=900, stored=1_300, index=chosen.index)
     assert bundle.stored is not None
+    assert bundle.stored.assigned is not None
     with patch("index.inverted_lists.fill", wraps=fill) as filled, both(bundle, chosen, 1_310) as generations:
         found = []
         for generation in generations:
@@ -100,11 +101,11 @@ def test_lists_of_a_start_are_those_of_a_fill_and_only_changed_items_were_search
         known = generations[0]._assigned.rows[:1_310]
         np.testing.assert_array_equal(np.flatnonzero(known < 0), [*CHANGED, *range(1_300, 1_310)])
         held = np.setdiff1d(np.arange(1_300), CHANGED)
-        np.testing.assert_array_equal(known[held], bundle.stored.assigned[held])  # type: ignore[index]
+        np.testing.assert_array_equal(known[held], bundle.stored.assigned[held])
 
 
 def test_a_catalogue_that_outgrows_its_arrays_keeps_its_lists() -> None:
-    chosen = Settings(index={"exact_below": 0})  # type: ignore[arg-type]
+    chosen = load_settings(index={"exact_below": 0})
     bundle = worlds.bundle(known=1_200, stored=1_200, index=chosen.index)
     with both(bundle, chosen, 1_200) as (generation, _):
         catalogue = generation.catalogue
