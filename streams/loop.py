@@ -7,8 +7,8 @@ A turn of `Loop.turn`:
 2. read a batch: wait for one record, then take what is there, up to `loop.batch_records`, `batch_bytes` and what
    can be handled in `batch_seconds`; rebalance callbacks run here and nowhere else;
 3. leave out records of partitions that a rebalance has taken away meanwhile;
-4. decode: bytes that cannot be used become `Rejected` values; too many of them end the worker;
-5. fold: the transform handles the messages and says what to write;
+4. decode: bytes that cannot be used become `Rejected` values; too many of them end the worker before 6;
+5. fold: the transform handles the messages, which are decoded as it comes to them, and says what to write;
 6. begin, and write outputs and dead letters, each to a partition by number;
 7. commit the offsets of everything that was read, in the same transaction (`TransactionalDelivery`, two of which
    take turns: `AlternatingDelivery`), or after the broker has every record (`AtLeastOnce`);
@@ -19,18 +19,17 @@ records are read again. If nobody can tell whether it is in the log, its partiti
 A crash before 7 repeats the batch and a crash after 7 does not.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from streams import metrics
-from streams.arrivals import record_of
 from streams.batches import Batches
 from streams.clock import monotonic_seconds, sleep_seconds
-from streams.contracts import Record, Rejected
 from streams.dead_letters import dead_letter
+from streams.decoding import Decoding
 from streams.delivery import Abandoned, Delivery, Unknown
 from streams.lag import LagWatch
 from streams.ownership import Ownership, Partitions
@@ -104,19 +103,17 @@ class Loop(Generic[M]):
         if self._ownership.active:
             self._delivery.ready()
         messages = self._batches.read(self._patience_seconds)  # 2
-        active = self._ownership.active
-        records = [record_of(message) for message in messages if message.partition() in active]  # 3
-        del messages  # what follows is made where they were, which is in the processor's cache
+        batch = Decoding(messages, self._ownership.active, self._transform.decode)  # 3, 4
         try:
-            self._handle(records)
+            self._handle(batch)
         except Abandoned as why:
             self._undo(why)
-            self._ownership.rewind(_firsts(records))
+            self._ownership.rewind(batch.firsts)
         except Unknown as why:
             self._undo(why)
             self._ownership.start_over()
         self._lag.measure()
-        return len(records)
+        return len(batch)
 
     def _restore(self) -> None:
         begun = self._ownership.step()
@@ -134,19 +131,15 @@ class Loop(Generic[M]):
             return self._poll_seconds
         return 0 if self._ownership.reading else _RESTORE_POLL_SECONDS
 
-    def _handle(self, records: Sequence[Record]) -> None:
+    def _handle(self, batch: Decoding[M]) -> None:
         started = monotonic_seconds()
-        decode = self._transform.decode
-        with metrics.STAGE_SECONDS.labels("decode").time():
-            decoded: list[Any] = [decode(record) for record in records]  # 4
-        rejected = [item for item in decoded if type(item) is Rejected]
+        outputs = [*self._transform.tick(), *self._transform.handle(batch)]  # 5
+        records, rejected = len(batch), batch.rejected
+        handled = monotonic_seconds()
+        metrics.STAGE_SECONDS.labels("decode").observe(batch.seconds)
+        metrics.STAGE_SECONDS.labels("handle").observe(handled - started - batch.seconds)
         if records:
-            self._rejections.note(len(records), len(rejected), rejected[-1] if rejected else None)
-        accepted: list[M] = [item for item in decoded if type(item) is not Rejected] if rejected else decoded
-        with metrics.STAGE_SECONDS.labels("handle").time():
-            outputs = [*self._transform.tick()]  # 5
-            if accepted:
-                outputs += self._transform.handle(accepted)
+            self._rejections.note(records, len(rejected), rejected[-1] if rejected else None)
         if not records and not outputs:
             return
         with metrics.STAGE_SECONDS.labels("deliver").time():
@@ -155,10 +148,9 @@ class Loop(Generic[M]):
             if rejected:
                 self._delivery.write(dead_letter(item) for item in rejected)
             if records:
-                self._batches.size.took(len(records), monotonic_seconds() - started)
+                self._batches.size.took(records, monotonic_seconds() - started)
             self._delivery.wait()
-        newest = {(record.topic, record.partition): record for record in records}
-        offsets = {place: record.offset + 1 for place, record in newest.items()}
+        offsets = {place: record.offset + 1 for place, record in batch.newest.items()}
         # Without records the last offsets go again: the group's generation is checked with them, so that a
         # worker that has lost its partitions without knowing cannot write to them.
         with metrics.STAGE_SECONDS.labels("commit").time():
@@ -168,8 +160,8 @@ class Loop(Generic[M]):
         self._transform.kept(self._delivery.ends)  # 8
         self._offsets.update(offsets)
         if records:
-            tell(records, rejected)
-            self._lag.committed(newest.values())
+            tell(batch.counts, rejected)
+            self._lag.committed(batch.newest.values())
 
     def _changed(self, partitions: Partitions) -> None:
         # A partition that comes back may have been read further by another worker meanwhile.
@@ -182,9 +174,3 @@ class Loop(Generic[M]):
         _log.warning("batch undone", why=str(why))
         self._transform.abandoned()
         sleep_seconds(_AFTER_ABANDON_SECONDS)
-
-
-def _firsts(records: Sequence[Record]) -> list[TopicPartition]:
-    """Return the first record of each partition."""
-    first = {(record.topic, record.partition): record.offset for record in reversed(records)}
-    return [TopicPartition(*place, offset) for place, offset in first.items()]

@@ -49,8 +49,12 @@ class Transform(Protocol[M]):
     def decode(self, record: Record) -> M | Rejected:
         """Return the message of `record`, or why there is none. Raises nothing."""
 
-    def handle(self, batch: Sequence[M]) -> Iterable[Output]:
-        """Apply the messages, in the log's order by partition, and return what to write."""
+    def handle(self, batch: Iterable[M]) -> Iterable[Output]:
+        """Apply the messages, in the log's order by partition, and return what to write.
+
+        Args:
+            batch: to be read once, to its end: records are decoded while it is read. It may hold nothing.
+        """
 
     def tick(self) -> Iterable[Output]:
         """Do what no record of the sources asks for, and return what to write. Called once a turn."""

@@ -60,12 +60,13 @@ class EmbeddingTransform:
             return Rejected(record, "oversize", f"{len(record.value)} bytes are more than {PASSED_ON_BYTES}")
         return decode_asked(record) if record.topic == RANKING_REQUESTS else _decode_change(record)
 
-    def handle(self, batch: Sequence[Change | Asked]) -> Iterable[Output]:
+    def handle(self, batch: Iterable[Change | Asked]) -> Iterable[Output]:
         """Return the requests, and the newest version of every item; texts that did not change are not encoded."""
-        changes = [what for what in batch if isinstance(what, Change)]
-        asked = [what for what in batch if isinstance(what, Asked)]
+        messages = list(batch)
+        changes = [what for what in messages if isinstance(what, Change)]
+        asked = [what for what in messages if isinstance(what, Asked)]
         requests = passed_on(asked, self._encoder, self._partitions, self._rename) if asked else []
-        return [*requests, *self._items(changes)]
+        return [*requests, *self._items(changes)] if changes else requests
 
     def _items(self, changes: Sequence[Change]) -> list[Output]:
         newest = {(change.partition, change.key): change.item for change in changes}

@@ -16,6 +16,8 @@ END = b"\xff"
 ROW = Struct("<IHHB")
 """Of an interaction: event time (milliseconds since the epoch; the lower 32 bits, then the upper 16), mark of the
 session, `EventType.code`."""
+pack_row = Struct("<QB").pack
+"""Packs a `ROW` of `time_ms | mark << 48` and the code: the same bytes."""
 TYPES = slice(ROW.size - 1, None, ROW.size)
 """Cuts the codes out of a column of rows."""
 RATING = Struct("<d")
@@ -35,7 +37,7 @@ def row_of(time_ms: int, mark: int, code: int) -> bytes:
     Args:
         time_ms: milliseconds since the epoch, 0 to 2**48 - 1.
     """
-    return ROW.pack(time_ms & 0xFFFF_FFFF, time_ms >> 32, mark, code)
+    return pack_row(time_ms | mark << 48, code)
 
 
 class Interaction(NamedTuple):

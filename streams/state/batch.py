@@ -8,9 +8,10 @@ from streams import metrics
 from streams.contracts import Erasure, Output
 from streams.errors import DataError
 from streams.privacy.receipts import ERASURE_HEADER, receipt, receipt_record
+from streams.state.arrivals import Arrival
 from streams.state.draft import Draft, packed, thaw
 from streams.state.feedback import Feedback
-from streams.state.fold import Arrival, apply
+from streams.state.fold import apply
 from streams.state.rules import Rules
 from streams.store import PartitionStore
 from streams.topics import USER_STATE

@@ -3,8 +3,9 @@
 from bisect import bisect_right
 from collections.abc import Container
 
-from streams.contracts import Event, EventType
+from streams.contracts import EventType
 from streams.contracts.users import END, HASH_BYTES, RATING, ROW, TYPES, row_of
+from streams.state.arrivals import Arrival
 from streams.state.draft import Draft
 from streams.state.rules import Rules
 
@@ -19,14 +20,13 @@ def repeated(recent: bytearray, event_hash: bytes, window_bytes: int) -> bool:
     return at >= 0
 
 
-def insert(draft: Draft, event: Event, item: bytes, time_ms: int, mark: int) -> None:
+def insert(draft: Draft, arrival: Arrival, item: bytes) -> None:
     """Add an interaction behind all that are not later than it.
 
     Args:
         item: its id, which ends with `END`.
-        mark: of its session.
     """
-    kind = event.event_type.code
+    kind, _, time_ms, value, _, _, _, _, _, _, mark, _ = arrival
     row, at = length(draft), len(draft.item_column)
     if row and _time_at(draft, row - 1) > time_ms:
         row = bisect_right(_times(draft), time_ms)
@@ -34,7 +34,7 @@ def insert(draft: Draft, event: Event, item: bytes, time_ms: int, mark: int) -> 
     draft.item_column[at:at] = item
     if kind == _RATING:
         at = _ratings_before(draft, row)
-        draft.rating_column = draft.rating_column[:at] + RATING.pack(event.value) + draft.rating_column[at:]
+        draft.rating_column = draft.rating_column[:at] + RATING.pack(value) + draft.rating_column[at:]
     draft.row_column[row * ROW.size : row * ROW.size] = row_of(time_ms, mark, kind)
 
 

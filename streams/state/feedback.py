@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from streams.codec import SCHEMA_VERSION, encode_msgpack
-from streams.contexts import context_in
-from streams.contracts import EventType, Headers, Output
-from streams.state.fold import Arrival
-from streams.topics import CLICKSTREAM, USER_ACTIONS
+from streams.contracts import Headers, Output
+from streams.state.arrivals import Arrival
+from streams.topics import USER_ACTIONS
 
 RECORD_BYTES = 64 * 1024
 """Most bytes of a record of several entries: the reader takes whole records, and keeps many in a queue."""
@@ -16,7 +15,8 @@ Action = tuple[str | int | float | None, ...]
 one is made for every event."""
 
 _RECORD_ENTRIES = 256
-_RATING = EventType.RATING.code
+_WITHOUT_CONTEXT, _WITH_CONTEXT = 8, 9
+"""How much of an `Arrival` is told."""
 
 
 class Feedback:
@@ -27,7 +27,7 @@ class Feedback:
     """
 
     def __init__(self, context_field: str = "") -> None:
-        self._context_field = context_field
+        self._fields = _WITH_CONTEXT if context_field else _WITHOUT_CONTEXT
         self._outputs: list[Output] = []
         self._actions: dict[int, list[Action]] = {}
 
@@ -41,23 +41,8 @@ class Feedback:
         actions = self._actions.get(partition)
         if actions is None:
             actions = self._actions[partition] = []
-        field = self._context_field
-        for record, event, time_ms in accepted:
-            item_id = event.item_id
-            if item_id is not None:
-                code = event.event_type.code
-                action: Action = (
-                    user_id,
-                    code,
-                    item_id,
-                    time_ms,
-                    event.value if code == _RATING else None,
-                    event.recommendation_id,
-                    0 if record.topic == CLICKSTREAM else 1,
-                    record.offset,
-                    record.timestamp_ms,
-                )
-                actions.append((*action, context_in(event.context, field)) if field else action)
+        user, fields = (user_id,), self._fields
+        actions += [user + arrival[:fields] for arrival in accepted if arrival[1] is not None]
 
     def erased(self, partition: int, key: bytes, headers: Headers) -> None:
         """Say that what was told of the user so far is to be forgotten.

@@ -4,12 +4,12 @@ from streams.clock import to_ms
 from streams.codec import UNREADABLE, decode_erasure, decode_event, unreadable
 from streams.contracts import Erasure, Event, EventType, Record, Rejected
 from streams.settings.state import StateSettings
-from streams.state.fold import Arrival
+from streams.state.arrivals import Arrival, arrival_of
 from streams.state.ownership import stray
 from streams.topics import ERASURES, REKEYED
 
-Message = Arrival | tuple[Record, Erasure, int]
-"""A record, what it says, and the event's time (milliseconds since the epoch; 0 for an erasure)."""
+Message = tuple[Record, str, Arrival] | tuple[Record, Erasure, None]
+"""A record and what it says: the user's id and an arrival, or an erasure."""
 
 _RATING = EventType.RATING
 
@@ -26,6 +26,7 @@ class Intake:
         self._event_bytes = settings.event_bytes
         self._forward_jump_ms = int(settings.forward_jump_seconds * 1000)
         self._scale = settings.rating_scale
+        self._context_field = settings.trend_context
 
     def decode(self, record: Record) -> Message | Rejected:
         """Return what the record says, or why it says nothing. Raises nothing."""
@@ -37,7 +38,7 @@ class Intake:
             return Rejected(record, "oversize", detail)
         try:
             if record.topic == ERASURES:
-                return record, decode_erasure(value), 0
+                return record, decode_erasure(value), None
             event = decode_event(value)
         except UNREADABLE as error:
             return unreadable(record, error)
@@ -47,7 +48,9 @@ class Intake:
             or event.event_type is _RATING
             or record.topic == REKEYED
         )
-        return (suspect and self._refused(record, event, time_ms)) or (record, event, time_ms)
+        if suspect and (refused := self._refused(record, event, time_ms)):
+            return refused
+        return record, event.user_id, arrival_of(record, event, time_ms, self._context_field)
 
     def _refused(self, record: Record, event: Event, time_ms: int) -> Rejected | None:
         if 0 < record.timestamp_ms < time_ms - self._forward_jump_ms:

@@ -5,10 +5,9 @@ from typing import Final
 import msgspec
 
 from streams import metrics
-from streams.codec import encode_json
-from streams.contracts import Erasure, Event, Output, Record
+from streams.codec import decode_event, encode_json
+from streams.contracts import Output, Record
 from streams.partitioner import owner
-from streams.topics import ERASURES, REKEYED
 
 ORIGIN_HEADER: Final = "headrace.origin"
 """Topic, partition and offset that a record was passed on from."""
@@ -19,10 +18,12 @@ def stray(record: Record, key: bytes, partitions: int) -> bool:
     return record.key != key or owner(key, partitions) != record.partition
 
 
-def passed_on(record: Record, message: Event | Erasure, key: bytes, home: int, pseudonym: str | None) -> Output:
+def passed_on(record: Record, topic: str, key: bytes, home: int, pseudonym: str | None) -> Output:
     """Return the record for its owner: value, headers and CreateTime untouched, one header more.
 
     Args:
+        record: it holds an event or an erasure.
+        topic: to write it to.
         key: the user's id in bytes.
         home: the partition that owns it.
         pseudonym: the id to write in place of the user's own; the value is then written anew, without
@@ -31,10 +32,10 @@ def passed_on(record: Record, message: Event | Erasure, key: bytes, home: int, p
     reason = "pseudonym" if pseudonym is not None else _reason(record, key)
     metrics.REKEYED[reason].inc()
     value = record.value
-    if pseudonym is not None and isinstance(message, Event):
-        value = encode_json(msgspec.structs.replace(message, user_id=pseudonym, anonymous_id=None))
+    if pseudonym is not None:
+        event = decode_event(record.value or b"")
+        value = encode_json(msgspec.structs.replace(event, user_id=pseudonym, anonymous_id=None))
     origin = f"{record.topic}/{record.partition}/{record.offset}".encode()
-    topic = ERASURES if isinstance(message, Erasure) else REKEYED
     return Output(topic, home, key, value, (*record.headers, (ORIGIN_HEADER, origin)), record.timestamp_ms)
 
 

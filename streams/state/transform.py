@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from streams import metrics
 from streams.clock import Clock, from_ms, wall_seconds
-from streams.contracts import Erasure, Event, Output, Record, Rejected
+from streams.contracts import Erasure, Output, Record, Rejected
 from streams.errors import BrokerError
 from streams.partitioner import astray, owner
 from streams.privacy.pseudonyms import pseudonymise
@@ -48,22 +48,22 @@ class StateTransform:
         # The event or erasure, or why the record holds none. No method of its own: every record would pass it.
         self.decode: Callable[[Record], Message | Rejected] = Intake(settings.state, partitions).decode
 
-    def handle(self, batch: Sequence[Message]) -> Iterable[Output]:
+    def handle(self, batch: Iterable[Message]) -> Iterable[Output]:
         """Fold the batch; return the new state of every user that changed, and what belongs elsewhere."""
         feedback = Feedback(self._rules.context_field) if self._settings.state.feedback else None
         users = Batch(self._store, self._rules, feedback)
         outputs: list[Output] = []
         for message in batch:
-            record, what, time_ms = message
+            record, what, arrival = message
             work = users.users.get(record.key or b"") if self._rename is None else None
             # Most records are one more event of somebody whom the batch has met, in the right place.
             if (
                 work is not None
-                and work.user_id == what.user_id
+                and work.user_id == what
                 and work.partition == record.partition
-                and isinstance(what, Event)
+                and arrival is not None
             ):
-                work.arrivals.append((record, what, time_ms))
+                work.arrivals.append(arrival)
             elif (stray := self._sorted_in(users, message)) is not None:
                 outputs.append(stray)
         outputs += users.outputs()
@@ -72,8 +72,8 @@ class StateTransform:
 
     def _sorted_in(self, users: Batch, message: Message) -> Output | None:
         """Give the record to its user in the batch, or return it for the owner of another partition."""
-        record, what, time_ms = message
-        partition, user_id = record.partition, what.user_id
+        record, what, arrival = message
+        partition, user_id = record.partition, what.user_id if isinstance(what, Erasure) else what
         pseudonym = self._rename(user_id) if self._rename is not None and record.topic == CLICKSTREAM else None
         if pseudonym is not None:
             user_id = pseudonym
@@ -82,13 +82,14 @@ class StateTransform:
         # Whoever has a state here belongs here; murmur2 is asked about the others only.
         home = work.partition if work is not None else owner(key, self._partitions)
         if home != partition or (record.key != key and pseudonym is None):
-            return passed_on(record, what, key, home, pseudonym)
+            topic = ERASURES if isinstance(what, Erasure) else REKEYED
+            return passed_on(record, topic, key, home, pseudonym)
         if work is None:
             work = users.unknown(user_id, key, partition)
         if isinstance(what, Erasure):
             users.erase(work, what, from_ms(int(self._clock() * 1000)))
-        else:
-            work.arrivals.append((record, what, time_ms))
+        elif arrival is not None:
+            work.arrivals.append(arrival)
         return None
 
     def tick(self) -> Iterable[Output]:

@@ -16,6 +16,7 @@ from streams.contracts.events import DECISIONS, RETRACTIONS
 from streams.contracts.fields import Scalar
 from streams.contracts.users import ROW
 from streams.settings.state import StateSettings
+from streams.state.arrivals import arrival_of
 from streams.state.draft import Draft
 from streams.state.fold import apply, fold, next_version
 from streams.state.rules import Rules
@@ -73,7 +74,12 @@ def folded(
 
 def applied(draft: Draft, events: list[Event], first_offset: int, settings: StateSettings) -> None:
     arrivals = [
-        (Record(CLICKSTREAM, 1, offset, 7, b"u", None), each, to_ms(each.event_time))
+        arrival_of(
+            Record(CLICKSTREAM, 1, offset, 7, b"u", None),
+            each,
+            to_ms(each.event_time),
+            settings.trend_context,
+        )
         for offset, each in enumerate(events, start=first_offset)
     ]
     apply(draft, arrivals, Rules.of(settings))

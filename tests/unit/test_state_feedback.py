@@ -6,8 +6,8 @@ from streams.clock import to_ms
 from streams.codec import decode_action_batch
 from streams.contracts import Event, EventType, Record, UserAction
 from streams.contracts.fields import Scalar
+from streams.state.arrivals import Arrival, arrival_of
 from streams.state.feedback import RECORD_BYTES, Feedback
-from streams.state.fold import Arrival
 from streams.topics import CLICKSTREAM, REKEYED, USER_ACTIONS
 
 WHEN = datetime(2024, 5, 1, tzinfo=UTC)
@@ -23,7 +23,7 @@ def arrival(offset: int, item_id: str, second: int = 0, context: dict[str, Scala
         event_time=moment,
         context=context or {},
     )
-    return Record(CLICKSTREAM, 1, offset, 7, b"u", None), event, to_ms(moment)
+    return arrival_of(Record(CLICKSTREAM, 1, offset, 7, b"u", None), event, to_ms(moment), "country")
 
 
 def test_records_have_bounds_and_hold_every_act() -> None:
@@ -55,7 +55,8 @@ def test_an_act_is_told_as_its_contract_says_it() -> None:
         event_id="e", event_type=EventType.RATING, user_id="u", item_id="i", event_time=moment, value=4,
         recommendation_id="r",
     )  # fmt: skip
-    feedback.add([(Record(REKEYED, 2, 9, 7, b"u", None), event, to_ms(moment))], "pseudonym", 2)
+    record = Record(REKEYED, 2, 9, 7, b"u", None)
+    feedback.add([arrival_of(record, event, to_ms(moment), "")], "pseudonym", 2)
     (out,) = feedback.outputs()
     (told,) = decode_action_batch(out.value or b"").actions
     assert told == UserAction("pseudonym", EventType.RATING.code, "i", to_ms(moment), 4.0, "r", 1, 9, 7)
@@ -72,7 +73,7 @@ def test_the_context_that_is_counted_by_is_told_with_each_act_and_else_takes_no_
     )
     arrivals = [
         arrival(0, "a", context={"country": "NL", "device": "phone"}),
-        (Record(CLICKSTREAM, 1, 1, 7, b"u", None), search, to_ms(WHEN)),
+        arrival_of(Record(CLICKSTREAM, 1, 1, 7, b"u", None), search, to_ms(WHEN), "country"),
         arrival(2, "b"),
         arrival(3, "c", context={"country": 31}),
     ]

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from streams.codec import decode_user_state, encode_msgpack
 from streams.contracts import Event, EventType, Record
 from streams.settings.state import StateSettings
+from streams.state.arrivals import Arrival, arrival_of
 from streams.state.draft import Draft
-from streams.state.fold import Arrival, apply
+from streams.state.fold import apply
 from streams.state.rules import Rules
 from streams.topics import CLICKSTREAM, USER_STATE, all_topics
 
@@ -17,7 +18,7 @@ RULES = Rules.of(StateSettings())
 
 def arrivals(begin: int, end: int, item: str, kind: EventType = EventType.VIEW) -> list[Arrival]:
     return [
-        (
+        arrival_of(
             Record(CLICKSTREAM, 0, n, START_MS, b"u", None),
             Event(
                 event_id=f"event-{n}",
@@ -27,6 +28,7 @@ def arrivals(begin: int, end: int, item: str, kind: EventType = EventType.VIEW) 
                 item_id=item.format(n % 3_000),
             ),
             START_MS + n * 1_000,
+            "",
         )
         for n in range(begin, end)
     ]

@@ -88,11 +88,12 @@ class RankingTransform:
         except UNREADABLE as error:
             return unreadable(record, error)
 
-    def handle(self, batch: Sequence[Message]) -> Iterable[Output]:
+    def handle(self, batch: Iterable[Message]) -> Iterable[Output]:
         """Return a slate for every user of the batch, for the newest state only, and an answer to each request."""
-        told = [(record, what) for record, what in batch if not isinstance(what, RankingQuery)]
+        messages = list(batch)
+        told = [(record, what) for record, what in messages if not isinstance(what, RankingQuery)]
         outputs = self._handle_states(told) if told else []
-        asked = [(record, what) for record, what in batch if isinstance(what, RankingQuery)]
+        asked = [(record, what) for record, what in messages if isinstance(what, RankingQuery)]
         return [*outputs, *self._answers(asked)] if asked else outputs
 
     def _handle_states(self, batch: Sequence[tuple[Record, UserState | None]]) -> list[Output]:

@@ -1,0 +1,75 @@
+"""The records of one batch, decoded while they are handled."""
+
+from collections import Counter
+from collections.abc import Callable, Container, Iterator
+from operator import attrgetter
+from typing import Generic, TypeVar
+
+from confluent_kafka import Message, TopicPartition
+
+from streams.arrivals import record_of
+from streams.clock import monotonic_seconds
+from streams.contracts import Record, Rejected
+
+M = TypeVar("M")
+_CHUNK_RECORDS = 500
+"""Few enough that what is made of them is still in the processor's cache when it is handled and let go."""
+_topic = attrgetter("topic")
+
+
+class Decoding(Generic[M]):
+    """What a batch holds, to be read once; afterwards the attributes tell of the whole batch.
+
+    Args:
+        messages: no errors; the list is emptied on the way.
+        active: partitions whose records count.
+        decode: of a transform.
+
+    Attributes:
+        rejected: records that hold nothing that can be used.
+        counts: topic -> its records.
+        newest: (topic, partition) -> its last record.
+        seconds: what decoding took.
+    """
+
+    def __init__(
+        self, messages: list[Message], active: Container[int | None], decode: Callable[[Record], M | Rejected]
+    ) -> None:
+        self.rejected: list[Rejected] = []
+        self.counts: Counter[str] = Counter()
+        self.newest: dict[tuple[str, int], Record] = {}
+        self.seconds = 0.0
+        self._first_offsets: dict[tuple[str, int], int] = {}
+        self._messages = messages
+        self._active = active
+        self._decode = decode
+
+    def __len__(self) -> int:
+        return self.counts.total()
+
+    def __iter__(self) -> Iterator[M]:
+        while self._messages:
+            for item in self._chunk():
+                if type(item) is Rejected:
+                    self.rejected.append(item)
+                else:
+                    yield item  # type: ignore[misc] # `type()` narrows on one side only
+
+    @property
+    def firsts(self) -> list[TopicPartition]:
+        """Where the batch begins."""
+        return [TopicPartition(*place, offset) for place, offset in self._first_offsets.items()]
+
+    def _chunk(self) -> list[M | Rejected]:
+        started = monotonic_seconds()
+        messages = self._messages[:_CHUNK_RECORDS]
+        del self._messages[:_CHUNK_RECORDS]
+        active, decode = self._active, self._decode
+        records = [record_of(message) for message in messages if message.partition() in active]
+        decoded = [decode(record) for record in records]
+        self.counts.update(map(_topic, records))
+        self.newest.update({(record.topic, record.partition): record for record in records})
+        firsts = {(record.topic, record.partition): record.offset for record in reversed(records)}
+        self._first_offsets = firsts | self._first_offsets
+        self.seconds += monotonic_seconds() - started
+        return decoded

@@ -1,0 +1,45 @@
+"""An event on its way into a state: no more of it than is needed from there on."""
+
+from zlib import crc32
+
+from streams.contexts import context_in
+from streams.contracts import Event, EventType, Record
+from streams.topics import CLICKSTREAM
+
+Arrival = tuple[int, str | None, int, float | None, str | None, int, int, int, str | None, str, int, str | None]
+"""What the fold and the feedback app need of an event, so that record and event can go at once.
+
+First the fields of a `UserAction` from `event_type` to `context`, in their order; then the event's id, the mark of
+its session, and the words of a search. A tuple, because it is made, taken apart and cut for every event.
+"""
+
+_RATING, _SEARCH = EventType.RATING, EventType.SEARCH
+
+
+def arrival_of(record: Record, event: Event, time_ms: int, context_field: str) -> Arrival:
+    """Return what the fold needs of an event.
+
+    Args:
+        time_ms: the event's time, milliseconds since the epoch.
+        context_field: of `Rules`.
+    """
+    kind = event.event_type
+    return (
+        kind.code,
+        event.item_id,
+        time_ms,
+        event.value if kind is _RATING else None,
+        event.recommendation_id,
+        0 if record.topic == CLICKSTREAM else 1,
+        record.offset,
+        record.timestamp_ms,
+        context_in(event.context, context_field) if context_field else None,
+        event.event_id,
+        session_mark(event.session_id),
+        event.query if kind is _SEARCH else None,
+    )
+
+
+def session_mark(session_id: str | None) -> int:
+    """Return 1 to 65,535 for a session id, equal for equal ids; 0 for none."""
+    return 0 if session_id is None else (crc32(session_id.encode()) & 0xFFFF) or 1
