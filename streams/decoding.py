@@ -50,10 +50,10 @@ class Decoding(Generic[M]):
     def __iter__(self) -> Iterator[M]:
         while self._messages:
             for item in self._chunk():
-                if type(item) is Rejected:
+                if isinstance(item, Rejected):
                     self.rejected.append(item)
                 else:
-                    yield item  # type: ignore[misc] # `type()` narrows on one side only
+                    yield item
 
     @property
     def firsts(self) -> list[TopicPartition]:

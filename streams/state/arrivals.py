@@ -1,5 +1,6 @@
 """An event on its way into a state: no more of it than is needed from there on."""
 
+from typing import Final
 from zlib import crc32
 
 from streams.contexts import context_in
@@ -12,6 +13,14 @@ Arrival = tuple[int, str | None, int, float | None, str | None, int, int, int, s
 First the fields of a `UserAction` from `event_type` to `context`, in their order; then the event's id, the mark of
 its session, and the words of a search. A tuple, because it is made, taken apart and cut for every event.
 """
+
+ITEM_ID: Final = 1
+TIME_MS: Final = 2
+TOPIC: Final = 5
+CREATE_TIME_MS: Final = 7
+CONTEXT: Final = 8
+EVENT_ID: Final = 9
+"""Where these stand in an `Arrival`."""
 
 _RATING, _SEARCH = EventType.RATING, EventType.SEARCH
 

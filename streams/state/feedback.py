@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from streams.codec import SCHEMA_VERSION, encode_msgpack
 from streams.contracts import Headers, Output
-from streams.state.arrivals import Arrival
+from streams.state.arrivals import CONTEXT, ITEM_ID, Arrival
 from streams.topics import USER_ACTIONS
 
 RECORD_BYTES = 64 * 1024
@@ -15,8 +15,6 @@ Action = tuple[str | int | float | None, ...]
 one is made for every event."""
 
 _RECORD_ENTRIES = 256
-_WITHOUT_CONTEXT, _WITH_CONTEXT = 8, 9
-"""How much of an `Arrival` is told."""
 
 
 class Feedback:
@@ -27,7 +25,7 @@ class Feedback:
     """
 
     def __init__(self, context_field: str = "") -> None:
-        self._fields = _WITH_CONTEXT if context_field else _WITHOUT_CONTEXT
+        self._fields = CONTEXT + 1 if context_field else CONTEXT  # of an arrival
         self._outputs: list[Output] = []
         self._actions: dict[int, list[Action]] = {}
 
@@ -42,7 +40,7 @@ class Feedback:
         if actions is None:
             actions = self._actions[partition] = []
         user, fields = (user_id,), self._fields
-        actions += [user + arrival[:fields] for arrival in accepted if arrival[1] is not None]
+        actions += [user + arrival[:fields] for arrival in accepted if arrival[ITEM_ID] is not None]
 
     def erased(self, partition: int, key: bytes, headers: Headers) -> None:
         """Say that what was told of the user so far is to be forgotten.

@@ -28,7 +28,7 @@ from streams.contracts.events import DECISIONS
 from streams.contracts.users import END, HASH_BYTES, pack_row
 from streams.settings.state import StateSettings
 from streams.state import columns
-from streams.state.arrivals import Arrival, arrival_of
+from streams.state.arrivals import CONTEXT, CREATE_TIME_MS, EVENT_ID, TIME_MS, TOPIC, Arrival, arrival_of
 from streams.state.draft import Draft
 from streams.state.rules import Rules
 
@@ -122,13 +122,14 @@ def parts(gap_ms: int, before: int, after: int, longest_ms: int) -> bool:
 
 def _close(draft: Draft, accepted: Sequence[Arrival], rules: Rules) -> None:
     draft.event_count += len(accepted)
-    _, _, _, _, _, draft.topic, _, draft.create_time_ms, *_ = accepted[-1]
-    draft.caused_by += [event_id for *_, event_id, _, _ in accepted[-CAUSES:]]
+    draft.topic, draft.create_time_ms = accepted[-1][TOPIC], accepted[-1][CREATE_TIME_MS]
+    draft.caused_by += [arrival[EVENT_ID] for arrival in accepted[-CAUSES:]]
     del draft.caused_by[:-CAUSES]
     del draft.recent_column[: -rules.recent_bytes]
     columns.settle(draft, rules)
     if rules.context_field:
-        for _, _, time_ms, _, _, _, _, _, told, *_ in accepted:
+        for arrival in accepted:
+            time_ms, told = arrival[TIME_MS], arrival[CONTEXT]
             if told is not None and time_ms >= draft.last_context_time_ms:
                 draft.last_context, draft.last_context_time_ms = told, time_ms
 
