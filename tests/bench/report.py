@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+import torch
 
 from workers.demo.summary import installed_versions
 
@@ -80,14 +81,15 @@ def save(name: str, figures: Sequence[Figure], directory: Path = RESULTS) -> Pat
 
 
 def machine() -> str:
-    """Return the processor, its cores and the memory, as far as the system tells."""
+    """Return the processor, its cores and the memory, and the GPU if there is one, as far as the system tells."""
     try:
         cpu = _value("/proc/cpuinfo", "model name")
         memory_gb = int(_value("/proc/meminfo", "MemTotal").split()[0]) / 1024**2
     except (OSError, StopIteration):
         return platform.platform()
     cores = len(Path("/proc/cpuinfo").read_text().split("processor\t")) - 1
-    return f"{cpu}, {cores} cores, {memory_gb:.0f} GB, {platform.system()} {platform.machine()}"
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{cpu}, {cores} cores, {memory_gb:.0f} GB, {platform.system()} {platform.machine()}{gpu}"
 
 
 def _value(path: str, name: str) -> str:

@@ -17,6 +17,7 @@ from encoder.identity import encoder_id
 from encoder.loading import load_encoder
 from streams.errors import DataError, SettingError
 from streams.settings.encoder import EncoderSettings
+from tests.devices import DEVICES
 
 EMOJI = "Größe 42 👟🔥"
 TEXTS = ["a red lamp", "lamp", EMOJI, "", "日本語", "a\u0000b\ud800c", "word " * 3_000, "lamp"]
@@ -27,24 +28,36 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@lru_cache
-def sentence() -> Encoder:
-    return load_encoder(EncoderSettings(device="cpu"))
+@pytest.fixture(params=DEVICES)
+def device(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
 
 
 @lru_cache
-def cut() -> Encoder:
-    return load_encoder(EncoderSettings(device="cpu", dimension=64, token_budget=256, query_prompt="query: "))
+def sentence(device: str = "cpu") -> Encoder:
+    return load_encoder(EncoderSettings.model_validate({"device": device}))
 
 
-def deduplicating() -> Encoder:
-    return DeduplicatingEncoder(sentence(), capacity=4)
+@lru_cache
+def cut(device: str = "cpu") -> Encoder:
+    fields = {"device": device, "dimension": 64, "token_budget": 256, "query_prompt": "query: "}
+    return load_encoder(EncoderSettings.model_validate(fields))
+
+
+def deduplicating(device: str = "cpu") -> Encoder:
+    return DeduplicatingEncoder(sentence(device), capacity=4)
 
 
 @pytest.fixture(params=[sentence, cut, deduplicating], ids=["sentence", "cut", "deduplicating"])
-def encoder(request: pytest.FixtureRequest) -> Encoder:
-    make: Callable[[], Encoder] = request.param
-    return make()
+def make(request: pytest.FixtureRequest) -> Callable[[str], Encoder]:
+    found: Callable[[str], Encoder] = request.param
+    return found
+
+
+@pytest.fixture
+def encoder(make: Callable[[str], Encoder], device: str) -> Encoder:
+    return make(device)
 
 
 @pytest.fixture(params=["documents", "queries"])
@@ -91,6 +104,13 @@ def test_a_caller_may_change_what_it_got(encode: Callable[[Sequence[str]], Vecto
     np.testing.assert_allclose(encode(["a red lamp"]), kept, atol=1e-5)
 
 
+def test_a_device_does_not_show_in_the_vectors(make: Callable[[str], Encoder], device: str) -> None:
+    there, here = make(device), make("cpu")
+    assert there.id == here.id
+    np.testing.assert_allclose(there.encode_documents(TEXTS), here.encode_documents(TEXTS), atol=1e-4)
+    np.testing.assert_allclose(there.encode_queries(TEXTS), here.encode_queries(TEXTS), atol=1e-4)
+
+
 def test_meaning_is_near(encoder: Encoder) -> None:
     query = encoder.encode_queries(["something to light a room"])
     near, far = encoder.encode_documents(["a bright desk lamp", "a leather football"])
@@ -113,8 +133,8 @@ def test_a_cut_vector_is_the_normalised_head_of_the_whole_one() -> None:
     np.testing.assert_allclose(cut().encode_documents(["a red lamp"]), head / np.linalg.norm(head), atol=1e-5)
 
 
-def test_bfloat16_stays_near_float32() -> None:
-    half = load_encoder(EncoderSettings(device="cpu", dtype="bfloat16"))
+def test_bfloat16_stays_near_float32(device: str) -> None:
+    half = load_encoder(EncoderSettings.model_validate({"device": device, "dtype": "bfloat16"}))
     texts = ["a red lamp", EMOJI, "word " * 300]
     cosine = (half.encode_documents(texts) * sentence().encode_documents(texts)).sum(axis=1)
     assert cosine.min() > 0.999

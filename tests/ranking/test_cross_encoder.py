@@ -15,6 +15,7 @@ from encoder.cross import CrossEncoder
 from streams.errors import DataError, SettingError
 from streams.settings import Settings, load_settings
 from streams.settings.training import TrainingSettings
+from tests.devices import DEVICES
 from tests.ranking.making import assert_no_score_moves_with_the_batch
 from tests.ranking.test_rescoring import KNOWN, STATES, second_stage
 from tests.ranking.tiny import chosen, tiny_bert
@@ -35,14 +36,14 @@ pytest.importorskip("peft", reason="the extra `lora` is not installed")
 READ = 5
 
 
-def moved(directory: Path, **changes: object) -> Adapted:
+def moved(directory: Path, device: str = "cpu") -> Adapted:
     """Return the model with adapters that say something."""
-    adapted = load_adapted(chosen(directory, **changes), "training.cross_encoder", device="cpu")
+    adapted = load_adapted(chosen(directory), "training.cross_encoder", device=device)
     generator = torch.Generator().manual_seed(4)
     with torch.no_grad():
         for weight in adapted.module.parameters():
             if weight.requires_grad:
-                weight.normal_(std=0.3, generator=generator)
+                weight.copy_(torch.empty(weight.shape).normal_(std=0.3, generator=generator))
     return adapted
 
 
@@ -50,8 +51,10 @@ PASTS = [f"title {number}; title {number + 7}. drama" for number in range(20)]
 TEXTS = [f"title {number % 9}" + ". comedy horror drama" * (number % 4) for number in range(20)]
 
 
-def test_a_pair_has_its_number_in_any_batch(tiny: Path) -> None:
-    adapted = moved(tiny)
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_pair_has_its_number_in_any_batch_on_any_device(tiny: Path, device: str) -> None:
+    adapted = moved(tiny, device)
+    assert adapted.module.device.type == device
     whole = CrossEncoder(adapted, 48, 256).scores(PASTS, TEXTS)
     assert np.ptp(whole) > 0.1
     np.testing.assert_allclose(CrossEncoder(adapted, 48, 100_000).scores(PASTS, TEXTS), whole, atol=1e-5)
@@ -59,6 +62,7 @@ def test_a_pair_has_its_number_in_any_batch(tiny: Path) -> None:
         alone = CrossEncoder(adapted, 48).scores([PASTS[place]], [TEXTS[place]])
         np.testing.assert_allclose(alone, whole[[place]], atol=1e-5)
     assert not len(CrossEncoder(adapted, 48).scores([], []))
+    np.testing.assert_allclose(whole, CrossEncoder(moved(tiny), 48).scores(PASTS, TEXTS), atol=1e-4)
 
 
 def test_a_fresh_adapter_changes_nothing_of_the_model(tiny: Path) -> None:
@@ -92,10 +96,11 @@ def test_a_text_that_is_too_long_is_cut_and_one_that_is_no_unicode_is_read(tiny:
     assert np.isfinite(found).all()
 
 
-def test_weights_come_back_and_another_model_is_refused(tiny: Path, tmp_path: Path) -> None:
-    before = moved(tiny)
+@pytest.mark.parametrize("device", DEVICES)
+def test_weights_come_back_and_another_model_is_refused(tiny: Path, tmp_path: Path, device: str) -> None:
+    before = moved(tiny, device)
     expected = CrossEncoder(before, 48).scores(PASTS, TEXTS)
-    again = load_adapted(chosen(tiny), "x", device="cpu", seed=9)
+    again = load_adapted(chosen(tiny), "x", device=device, seed=9)
     restore(again, learned(before.module), "tiny", before.sha256)
     np.testing.assert_allclose(CrossEncoder(again, 48).scores(PASTS, TEXTS), expected, atol=1e-4)  # merged
     other = load_adapted(chosen(tiny_bert(tmp_path / "other", seed=1)), "x", device="cpu")

@@ -10,6 +10,7 @@ from streams.errors import DataError, SettingError
 from streams.settings.ranking import RankingSettings
 from streams.settings.scorers import CrossEncoderServing
 from streams.settings.training import TrainingSettings
+from tests.devices import DEVICES
 from tests.ranking import worlds
 from tests.ranking.tiny import chosen
 from tests.unit.test_evaluation import ITEMS
@@ -40,14 +41,16 @@ def settings(tiny: Path, **changes: object) -> TrainingSettings:
 TEXTS = tuple(f"title {number}. {('comedy', 'drama', 'horror')[number % 3]}" for number in range(ITEMS))
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("loss", ["softmax", "bce"])
-def test_it_learns_from_texts_what_the_model_does_not_know(tiny: Path, loss: str) -> None:
+def test_it_learns_from_texts_what_the_model_does_not_know(tiny: Path, loss: str, device: str) -> None:
     draws = np.random.default_rng(0)
     rows = np.where(draws.random(1_500) < 0.9, draws.integers(20, size=1_500), draws.integers(ITEMS, size=1_500))
     users, signals = draws.integers(150, size=1_500), draws.integers(5, size=1_500)
     sequences = Sequences.of(users, rows, signals, np.arange(1_500))
     texts = ["horror" if number < 20 else "comedy" for number in range(ITEMS)]
-    longer = settings(tiny, loss=loss, epochs=3, examples=300, candidates=ITEMS, learning_rate=5e-3)
+    quick = {"epochs": 3, "examples": 300, "candidates": ITEMS, "learning_rate": 5e-3}
+    longer = settings(tiny, loss=loss, device=device, **quick)
     told: list[Epoch] = []
     found = teach_cross(pools(sequences), sequences, texts, longer, progress=told.append).metrics
     assert found["cross_encoder_examples"] == 300

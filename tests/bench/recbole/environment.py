@@ -10,7 +10,7 @@ from platformdirs import user_cache_dir
 
 NEEDED: Final = (
     "torch<2.14",  # reads its own checkpoints with TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD, see `training.py`
-    "numpy<2",  # RecBole 1.2.1 puts np.float_ and its like back, which NumPy 2 no longer has
+    "numpy",
     "pandas<3",  # it fills missing values in place, through a copy as of pandas 3
     "scipy",
     "scikit-learn",
