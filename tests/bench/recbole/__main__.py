@@ -1,9 +1,10 @@
 """`make bench-recbole`: our model beside RecBole's sequential ones, by leave-one-out on MovieLens-100K.
 
 Both learn from the same events and rank every item that a user has not seen; the history of the test holds the
-validation event. RecBole's models train until its own early stopping ends it (an hour of one core for SASRec),
-in an environment of their own, and what they answered is kept: a second run takes minutes. `ARGS='SASRec
-GRU4Rec'` names the models. Validation and test are pooled: a question is a user's, and the interval draws users.
+validation event. RecBole's models train until its own early stopping ends it (minutes each on a GPU, an hour or
+more of a core), in an environment of their own, and what they answered is kept: a second run takes minutes.
+`ARGS='SASRec GRU4Rec'` names the models, otherwise it is all of `catalogue.py`. Validation and test are pooled: a
+question is a user's, and the interval draws users.
 """
 
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 from streams.settings import load_settings
 from tests.bench.quality import SEEDS
 from tests.bench.recbole.answering import QUESTIONS, Trained, ours, recbole
+from tests.bench.recbole.catalogue import MODELS
 from tests.bench.report import Figure, save
 from workers.datasets import load_dataset
 from workers.evaluate import item_texts
@@ -24,7 +26,6 @@ from workers.ranking.evaluation.evaluate import read_log
 from workers.ranking.evaluation.metrics import Ranks, hit_rate_at, mrr_at, ndcg_at
 from workers.ranking.evaluation.protocols import Questions, leave_one_out
 
-MODELS: Final = ("SASRec",)
 _DEPTH: Final = 10
 
 
@@ -37,29 +38,30 @@ def pooled(ranks: dict[str, Ranks]) -> Ranks:
 def figures(
     asked: dict[str, Questions], theirs: dict[str, Trained], seeds: list[dict[str, Ranks]]
 ) -> list[Figure]:
-    """Return the comparison with the best of theirs, and the measures of each of them."""
+    """Return the comparison with the best of theirs, its measures, and how good each of them is."""
     users = np.concatenate([asked[name].users for name in QUESTIONS])
     mine = np.mean([pooled(ranks) for ranks in seeds], axis=0)
-    best = max(theirs, key=lambda name: float(pooled(theirs[name].ranks).mean()))
-    difference, ratio = paired(mine, pooled(theirs[best].ranks), users)
-    found = [
+    by_name = {name: float(pooled(trained.ranks).mean()) for name, trained in theirs.items()}
+    order = sorted(by_name, key=lambda name: -by_name[name])
+    best, key = theirs[order[0]], order[0].lower()
+    difference, ratio = paired(mine, pooled(best.ranks), users)
+    test = best.ranks["test"]
+    return [
         Figure("loo_over_best_recbole", ratio.value, "×", ">= 1.1"),
         Figure("loo_over_best_recbole_low", ratio.low, "×"),
         Figure("loo_over_best_recbole_high", ratio.high, "×"),
         Figure("loo_less_best_recbole", difference.value, "NDCG@10"),
         Figure("loo_less_best_recbole_low", difference.low, "NDCG@10", ">= 0"),
+        Figure("recbole_models", len(theirs), "trained"),
+        Figure(f"{key}_ndcg_at_10", ndcg_at(_DEPTH, test), "test"),
+        Figure(f"{key}_hr_at_10", hit_rate_at(_DEPTH, test), "test"),
+        Figure(f"{key}_mrr_at_10", mrr_at(_DEPTH, test), "test"),
         Figure("pooled_ndcg_at_10", float(mine.mean()), "ours"),
+        *(
+            Figure(f"{name.lower()}_pooled_ndcg_at_10", by_name[name], f"after {theirs[name].epochs} epochs")
+            for name in order
+        ),
     ]
-    for name, trained in theirs.items():
-        test, key = trained.ranks["test"], name.lower()
-        found += [
-            Figure(f"{key}_pooled_ndcg_at_10", float(pooled(trained.ranks).mean()), ""),
-            Figure(f"{key}_ndcg_at_10", ndcg_at(_DEPTH, test), "test"),
-            Figure(f"{key}_hr_at_10", hit_rate_at(_DEPTH, test), "test"),
-            Figure(f"{key}_mrr_at_10", mrr_at(_DEPTH, test), "test"),
-            Figure(f"{key}_train_cpu_minutes", trained.cpu_minutes, "min"),
-        ]
-    return found
 
 
 def main() -> None:

@@ -20,17 +20,17 @@ from workers.ranking.model.serving import Model
 from workers.ranking.model.signals import Integers
 from workers.ranking.model.training import ItemTexts, train_on
 
-Matrix = npt.NDArray[np.float32]
+Places = npt.NDArray[np.uint16]
 QUESTIONS: Final = ("validation", "test")
 _ROOT: Final = Path(__file__).parents[3]
 _SCRIPT: Final = "tests.bench.recbole.training"
 
 
 class Trained(NamedTuple):
-    """Ranks of the targets by the name of the questions, and what the training took."""
+    """Ranks of the targets by the name of the questions, and after how many epochs training ended."""
 
     ranks: dict[str, Ranks]
-    cpu_minutes: float
+    epochs: int
 
 
 def recbole(name: str, asked: dict[str, Questions], seed: int = 0) -> Trained:
@@ -56,17 +56,17 @@ def recbole(name: str, asked: dict[str, Questions], seed: int = 0) -> Trained:
                 )
                 for question in QUESTIONS
             },
-            float(found["cpu_seconds"]) / 60,
+            int(found["epochs"]),
         )
 
 
-def masked_ranks(questions: Questions, users: Integers, targets: Integers, scores: Matrix) -> Ranks:
+def masked_ranks(questions: Questions, users: Integers, targets: Integers, scores: Places) -> Ranks:
     """Return the rank of each question's target, by scores given in any order of users.
 
     Args:
         users: int64 (n,), as `Questions.users`.
         targets: int64 (n,), what was asked for.
-        scores: float32 (n, items).
+        scores: uint16 (n, items), places from the lowest score up.
 
     Raises:
         ValueError: users or targets are not those of the questions.
@@ -76,7 +76,7 @@ def masked_ranks(questions: Questions, users: Integers, targets: Integers, score
         raise ValueError("the other side knows other users")
     if not np.array_equal(targets[order], questions.targets):
         raise ValueError("the other side asks for other items")
-    return ranks_of(mask_seen(scores[order], questions), questions.targets)
+    return ranks_of(mask_seen(scores[order].astype(np.float32), questions), questions.targets)
 
 
 def ours(asked: dict[str, Questions], items: ItemTexts, settings: Settings, seed: int) -> dict[str, Ranks]:
