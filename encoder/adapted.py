@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from encoder.foreign import quieten, reason_of
 from encoder.identity import BUNDLED
-from encoder.places import check_adapters, check_device, model_source
+from encoder.places import check_adapters, check_device, chosen_device, model_source
 from streams.errors import DataError, SettingError
 from streams.settings.scorers import CrossEncoderTraining
 
@@ -62,7 +62,7 @@ def load_adapted(
         sha256 = _sha256(module, tokenizer, head)
         _adapt(module, head, settings)
     module.eval()
-    return Adapted(module.to(_device(device)), tokenizer, sha256)
+    return Adapted(module.to(chosen_device(device)), tokenizer, sha256)
 
 
 def learned(module: nn.Module) -> dict[str, Tensor]:
@@ -160,12 +160,6 @@ def _sha256(module: Any, tokenizer: Any, head: set[str]) -> str:
             digest.update(f"{name}{tuple(weight.shape)}".encode())
             digest.update(weight.detach().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _device(device: str) -> str:
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _unusable(setting: str, name: str, reason: str) -> SettingError:

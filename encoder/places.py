@@ -51,6 +51,13 @@ def check_device(device: str, setting: str) -> None:
         )
 
 
+def chosen_device(device: str) -> str:
+    """Return the device that a setting names; `auto` is an NVIDIA GPU where there is one, else the CPU."""
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def check_adapters() -> None:
     """Do nothing if adapters can be made.
 
