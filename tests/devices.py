@@ -1,4 +1,4 @@
-"""What language models are tested on: the CPU, and a GPU where there is one."""
+"""What language models and training are tested on: the CPU, and a GPU where there is one."""
 
 from typing import Final
 

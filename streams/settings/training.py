@@ -9,8 +9,8 @@ from streams.settings.section import Section
 
 STAGES: Final = ("towers", "reranker", "isolated", "cross_encoder")
 """What may be trained, in this order."""
-NOT_LEARNED: Final = frozenset({"directory", "mlflow_uri"})
-"""Settings that change nothing of a model: they are in no manifest."""
+NOT_LEARNED: Final = frozenset({"device", "directory", "mlflow_uri"})
+"""Settings that say nothing of what is learned: they are in no manifest, and training goes on under others."""
 
 
 class TrainingSettings(Section):
@@ -88,6 +88,10 @@ class TrainingSettings(Section):
     """Of the stage `isolated`."""
     cross_encoder: CrossEncoderTraining = CrossEncoderTraining()
     """Of the stage `cross_encoder`."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where towers and `isolated` are trained; `auto` takes a GPU when there is one. It rounds otherwise and drops
+    out other numbers than a CPU: where machines with and without one shall make equal models of equal seeds, name
+    `cpu`. Re-ranker and action heads are small and learn on the CPU."""
     threads: int = Field(default=1, ge=1)
     """Threads of torch while training; the matrices are small, and waiting threads starve the workers beside."""
     seed: int = 0

@@ -43,7 +43,8 @@ def add_scorers(
 
     Args:
         fitted: towers and re-ranker, which stand still from here on.
-        item_vectors: float32 (known items, width), of those towers.
+        item_vectors: float32 (known items, width), of those towers, on the device that candidates are found and
+            `isolated` learns on.
         sequences: rows count the known items.
         texts: of the known items, which the cross-encoder reads; empty without one.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from streams.settings.training import TrainingSettings
-from workers.ranking.model.histories import HistoryBatch, cut_histories
+from workers.ranking.model.histories import cut_histories
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.signals import Integers
 
@@ -19,23 +19,36 @@ class Batch(NamedTuple):
     """One step's input, with items numbered within the batch.
 
     Attributes:
+        sampled: whether the negatives are a sample.
         items: int64 (m,), rows of the known items that the step needs.
         is_negative: bool (m,); the others are here as history or as a target only.
         log_inclusion: float32 (m,), the logarithm of the chance that a negative is among them; 0 for all without
             sampling.
-        histories: rows are places in `items`.
+        rows: int64 (n, longest), of `HistoryBatch`, as places in `items`.
+        signals: int64 (n, longest), of `HistoryBatch`.
+        gaps: int64 (n, longest), of `HistoryBatch`.
         targets: int64 (t,), places in `items`.
         places: int64 (t,), places of the targets' histories in the flattened (n, longest).
         seen_from: int16 (n, m), the place of a history from which on its user has seen the item.
     """
 
-    items: Integers
+    sampled: bool
+    items: Tensor
     is_negative: Tensor
     log_inclusion: Tensor
-    histories: HistoryBatch
+    rows: Tensor
+    signals: Tensor
+    gaps: Tensor
     targets: Tensor
     places: Tensor
     seen_from: Tensor
+
+    def on(self, device: torch.device) -> "Batch":
+        """Return the batch on that device; an NVIDIA GPU takes it while it still works at the step before."""
+        columns = self[1:]
+        if device.type == "cuda":
+            columns = tuple(column.pin_memory() for column in columns)
+        return Batch(self.sampled, *(column.to(device, non_blocking=device.type == "cuda") for column in columns))
 
 
 class Negatives:
@@ -64,7 +77,7 @@ class Negatives:
         self._rows = np.flatnonzero(self.trained)
         self._draws, self._count = draws, settings.sampled_negatives
         fits = known_items <= settings.full_softmax_items
-        self._all = {"softmax": True, "sampled_softmax": False}.get(settings.loss, fits)
+        self.sampled = {"softmax": False, "sampled_softmax": True}.get(settings.loss, not fits)
         shares = taken[self._rows].astype(np.float64) ** settings.sampling_exponent
         shares /= max(shares.sum(), 1.0)
         self._edges = np.cumsum(shares)
@@ -78,7 +91,7 @@ class Negatives:
         Returns:
             int64 (m,), ascending, with `needed` among them; bool (m,); float32 (m,), logarithms.
         """
-        if self._all:
+        if not self.sampled:
             return np.arange(len(self.trained)), torch.from_numpy(self.trained), torch.zeros(len(self.trained))
         places = np.searchsorted(self._edges, self._draws.random(self._count) * self._edges[-1], side="right")
         drawn = np.unique(np.minimum(places, len(self._rows) - 1))
@@ -108,10 +121,13 @@ def make_batch(sequences: Sequences, windows: Integers, negatives: Negatives, le
         needed=np.concatenate([histories.rows.ravel(), target_rows])
     )
     return Batch(
-        items=items,
+        sampled=negatives.sampled,
+        items=torch.from_numpy(items),
         is_negative=is_negative,
         log_inclusion=log_inclusion,
-        histories=histories._replace(rows=_places_of(histories.rows, items)),
+        rows=torch.from_numpy(_places_of(histories.rows, items)),
+        signals=torch.from_numpy(histories.signals),
+        gaps=torch.from_numpy(histories.gaps),
         targets=torch.from_numpy(_places_of(target_rows, items)),
         places=torch.from_numpy(np.flatnonzero(is_target)),
         seen_from=torch.from_numpy(_seen_from(sequences, windows, items)),

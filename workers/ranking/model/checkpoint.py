@@ -30,7 +30,7 @@ class Checkpoints:
         """Replace the stage's checkpoint as one: the old one stands until the new one is whole.
 
         Args:
-            tensors: by name.
+            tensors: by name, of any device; they come back on the CPU.
             state: whatever JSON can hold.
 
         Raises:
@@ -41,7 +41,8 @@ class Checkpoints:
         hidden = self.directory / f".{stage}"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            save_file(dict(tensors), hidden, metadata={_STATE: json.dumps(state)})
+            there = {name: tensor.cpu() for name, tensor in tensors.items()}
+            save_file(there, hidden, metadata={_STATE: json.dumps(state)})
             with hidden.open("rb") as file:
                 os.fsync(file.fileno())
             hidden.replace(self.directory / f"{stage}.safetensors")

@@ -58,8 +58,9 @@ def fit(
     """Return trained towers, the re-ranker, and what the validation measured; see `train`.
 
     Args:
-        towers: fresh; they are trained in place, and the average of their weights is what comes back.
-        text_vectors: float32 (known items, text_dimension).
+        towers: fresh; they are trained in place, on the device they are on, and the average of their weights
+            comes back, on the CPU.
+        text_vectors: float32 (known items, text_dimension), on the CPU.
         sequences: rows count the known items.
         settings: duration, speed and seed.
         progress: called after every epoch.
@@ -72,19 +73,19 @@ def fit(
     cut_ms = None
     if settings.validation_share:
         cut_ms = int(np.quantile(times_ms, 1 - settings.validation_share, method="nearest"))
-    measured = _begin(
-        towers, text_vectors, sequences, cut_ms, settings, progress=progress, checkpoints=checkpoints
-    )
+    there = text_vectors.to(towers.user.log_scale.device)
+    measured = _begin(towers, there, sequences, cut_ms, settings, progress=progress, checkpoints=checkpoints)
     reranker, counted = None, None
     if settings.reranker:
         reranker = Reranker(settings.reranker_hidden, settings.seed)
-        counted = Counted.of(sequences, unit_texts(text_vectors.numpy(), towers.item.text_mean.numpy()), settings)
+        mean = towers.item.text_mean.cpu()
+        counted = Counted.of(sequences, unit_texts(text_vectors.numpy(), mean.numpy()), settings)
         held_out = times_ms >= cut_ms if cut_ms is not None else np.zeros(len(times_ms), np.bool_)
-        examples = examples_of(towers, text_vectors, sequences, held_out, counted, settings=settings)
+        examples = examples_of(towers, there, sequences, held_out, counted, settings=settings)
         reranker = teach_reranker(reranker, examples, settings, progress=progress, checkpoints=checkpoints)
         measured["reranker_examples"] = len(examples.known.own)
-    average = _finish(towers, text_vectors, sequences, settings, progress=progress, checkpoints=checkpoints)
-    return Fitted(average, reranker, counted, measured)
+    average = _finish(towers, there, sequences, settings, progress=progress, checkpoints=checkpoints)
+    return Fitted(average.cpu(), reranker, counted, measured)
 
 
 def _begin(

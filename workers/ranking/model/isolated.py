@@ -126,8 +126,8 @@ class IsolatedAttention(nn.Module):
             histories: of n users, none of them empty; only `rows` are not read.
             candidates: float32 (n, c, item_width), item vectors.
         """
-        signals, gaps, lengths = (torch.from_numpy(column) for column in histories[1:])
-        column = torch.arange(items.shape[1])
+        signals, gaps, lengths = (torch.from_numpy(column).to(items.device) for column in histories[1:])
+        column = torch.arange(items.shape[1], device=items.device)
         ages = (lengths[:, None] - 1 - column).clamp(min=0)
         absent = (column >= lengths[:, None])[:, None, None]
         hidden = absent | (column > column[:, None]) if self.causal else absent

@@ -12,7 +12,7 @@ from workers.ranking.model.checkpoint import Checkpoints
 from workers.ranking.model.course import Epoch, Plan, run_course
 from workers.ranking.model.descent import Pace
 from workers.ranking.model.isolated import IsolatedAttention
-from workers.ranking.model.learner import Learner
+from workers.ranking.model.learner import Learner, mean_of
 from workers.ranking.model.pools import HELD_OUT, Pool, Pools, asked_events, pool_loss, ranks_in
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.signals import Integers
@@ -45,12 +45,14 @@ def teach_isolated(
     `training.validation_share` 0 nobody is held out and the last epoch is kept.
 
     Args:
-        pools: of the trained model.
+        pools: of the trained model; the scorer learns on the device of their vectors and comes back on the CPU.
         sequences: rows count the known items.
     """
     chosen = settings.isolated
     draws = np.random.default_rng([settings.seed, 4])
     scorer = IsolatedAttention(pools.item_vectors.shape[1], pools.history_length, chosen, settings.seed)
+    device = pools.item_vectors.device
+    scorer.to(device)
     people = np.unique(sequences.starts)
     held = draws.permutation(people)[: int(HELD_OUT * len(people))] if settings.validation_share else people[:0]
     asked = asked_events(sequences)
@@ -73,11 +75,11 @@ def teach_isolated(
             pool = pools.drawn_of(past, part, chosen.negatives, draws)
             if pool is None:
                 continue
-            loss = pool_loss(pool.base, _added(scorer, pools, pool), chosen.loss, scorer.bias)
+            loss = pool_loss(pool.base.to(device), _added(scorer, pools, pool), chosen.loss, scorer.bias)
             learner.learn(loss)
-            losses.append(loss.item())
+            losses.append(loss.detach())
         learner.finish()
-        return float(np.mean(losses)) if losses else 0.0
+        return mean_of(losses)
 
     def measure() -> float:
         return 0.0 if whole is None else _ndcg(whole, _whole(learner.average, pools, whole), sequences)
@@ -97,18 +99,19 @@ def teach_isolated(
     if whole is not None and outcome.ndcg is not None:
         without = _ndcg(whole, torch.zeros_like(whole.base), sequences)
         metrics |= {"isolated_ndcg_at_10": outcome.ndcg, "isolated_base_ndcg_at_10": without}
-    return TaughtIsolated(learner.average, metrics)
+    return TaughtIsolated(learner.average.cpu(), metrics)
 
 
 def _added(scorer: IsolatedAttention, pools: Pools, pool: Pool) -> Any:
     vectors = pools.item_vectors
-    return scorer(vectors[torch.from_numpy(pool.histories.rows)], pool.histories, vectors[pool.items])
+    rows, items = (each.to(vectors.device) for each in (torch.from_numpy(pool.histories.rows), pool.items))
+    return scorer(vectors[rows], pool.histories, vectors[items])
 
 
 @torch.inference_mode()
 def _whole(scorer: IsolatedAttention, pools: Pools, pool: Pool) -> torch.Tensor:
     parts = [pool.of(mask) for mask in _masks(pool.events)]
-    return torch.cat([_added(scorer, pools, part) for part in parts])
+    return torch.cat([_added(scorer, pools, part) for part in parts]).cpu()
 
 
 def _masks(events: Integers) -> list[torch.Tensor]:

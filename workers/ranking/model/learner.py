@@ -1,9 +1,10 @@
 """Weights that learn, the average of them that follows, and what is needed to go on after a crash."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -40,7 +41,7 @@ class Learner(Generic[Module]):
             self._follow()
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return everything that goes on, by name; `restore` takes it."""
+        """Return everything that goes on, by name; `restore` takes it, on any device."""
         found = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}
         found |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for number, state in self._descent.optimizer.state_dict()["state"].items():
@@ -64,6 +65,14 @@ class Learner(Generic[Module]):
         decay = average_decay(self._descent.step - 1, self._ema_decay)
         for mean, weight in zip(self.average.parameters(), self.module.parameters(), strict=True):
             mean.lerp_(weight, 1 - decay)
+
+
+def mean_of(losses: Sequence[Tensor]) -> float:
+    """Return the mean of an epoch's losses, scalars without a gradient; 0 without any.
+
+    They are read here at once: each reading waits until a GPU has done all that it was told.
+    """
+    return float(np.mean(torch.stack(list(losses)).tolist())) if losses else 0.0
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -28,18 +28,17 @@ def forward(
 
     Args:
         towers: in training mode.
-        text_vectors: float32 (known items, text_dimension).
+        text_vectors: float32 (known items, text_dimension), on the device of the towers, as is the rest.
         identities: int64 (known items,).
         batch: of `make_batch`, with at least one target.
         precision: of the matrix products; float32 or bfloat16.
     """
-    items = torch.from_numpy(batch.items)
+    items, rows = batch.items, batch.rows
     texts = text_vectors if len(items) == len(text_vectors) else text_vectors[items]  # all of them: no copy
-    with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
+    with torch.autocast(text_vectors.device.type, precision, enabled=precision is not torch.float32):
         vectors = towers.item(texts, towers.item.forget_some(identities[items]))
-        rows, signals, gaps = (torch.from_numpy(column) for column in batch.histories[:3])
         # `embedding` rather than indexing: its gradient is summed in a fixed order, so equal seeds stay equal.
-        users = towers.user(functional.embedding(rows, vectors), signals, gaps)
+        users = towers.user(functional.embedding(rows, vectors), batch.signals, batch.gaps)
         logits = users.flatten(0, 1).index_select(0, batch.places) @ vectors.T
 
     logits = logits.float()
@@ -66,7 +65,7 @@ def next_item_loss(logits: Tensor, batch: Batch, loss: str = "softmax") -> Tenso
         others = functional.softplus(logits) * torch.exp(-batch.log_inclusion)
         others = others.scatter(1, batch.targets[:, None], functional.softplus(-own))
         return others.sum(1).mean()
-    if batch.log_inclusion.any():
+    if batch.sampled:
         own = logits.gather(1, batch.targets[:, None])
         logits = (logits - batch.log_inclusion).scatter(1, batch.targets[:, None], own)
     return functional.cross_entropy(logits, batch.targets)

@@ -12,7 +12,7 @@ from streams.errors import DataError
 from streams.settings.training import TrainingSettings
 from workers.ranking.model.batch import Batch, Negatives, make_batch
 from workers.ranking.model.descent import Pace
-from workers.ranking.model.learner import Learner
+from workers.ranking.model.learner import Learner, mean_of
 from workers.ranking.model.objective import forward, next_item_loss
 from workers.ranking.model.sequences import Sequences
 from workers.ranking.model.towers import TwoTowers
@@ -27,7 +27,7 @@ class Passes:
     """The data of one stage of the towers.
 
     Args:
-        text_vectors: float32 (known items, text_dimension).
+        text_vectors: float32 (known items, text_dimension), on the device of the towers.
         past: the events to learn from; rows count the known items.
         towers: that learn.
 
@@ -45,10 +45,11 @@ class Passes:
     ) -> None:
         self._text_vectors, self._events, self._draws = text_vectors, past, draws
         self._towers, self._length, self._settings = towers, towers.shape.history_length, settings
-        self._identities = torch.arange(1, len(text_vectors) + 1)
+        self._identities = torch.arange(1, len(text_vectors) + 1, device=text_vectors.device)
         self._negatives = Negatives(past, len(text_vectors), draws, settings)
         with torch.no_grad():  # an identity that no event has taught is noise; as zeros it is the text alone
-            towers.item.identity.weight[1:][torch.from_numpy(~self._negatives.trained)] = 0
+            untaught = torch.from_numpy(~self._negatives.trained).to(text_vectors.device)
+            towers.item.identity.weight[1:][untaught] = 0
         windows = cut_windows(past, self._length, np.random.default_rng(settings.seed))
         if not len(windows):
             raise DataError(
@@ -77,13 +78,13 @@ class Passes:
             logits = forward(self._towers, self._text_vectors, self._identities, batch, precision)
             loss = next_item_loss(logits, batch, self._settings.loss)
             learner.learn(loss)
-            losses.append(loss.item())
+            losses.append(loss.detach())
         learner.finish()
-        return float(np.mean(losses)) if losses else 0.0
+        return mean_of(losses)
 
     def _batches(self) -> Iterator[Batch]:
         past, draws = self._events.reordered(self._draws), self._draws
         for windows in batches(cut_windows(past, self._length, draws), self._batch_windows, draws):
             batch = make_batch(past, windows, self._negatives, self._length)
             if len(batch.targets):
-                yield batch
+                yield batch.on(self._text_vectors.device)

@@ -1,5 +1,6 @@
 """What a further scorer learns from: the next item among the best candidates of the model so far."""
 
+import copy
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -48,6 +49,8 @@ class Pool(NamedTuple):
 class Pools:
     """Finds the candidates of histories as the trained model ranks them; it is only read.
 
+    All items are compared on the device of their vectors; what is found is on the CPU, where evidence is.
+
     Args:
         item_vectors: float32 (known items, width), of the towers in evaluation mode.
         reranker: None where the towers' score is the model's.
@@ -64,7 +67,8 @@ class Pools:
         candidates: int,
     ) -> None:
         self.item_vectors, self.history_length = item_vectors, towers.shape.history_length
-        self._towers, self._reranker, self._counted = towers.eval(), reranker, counted
+        self._user = copy.deepcopy(towers.user).to(item_vectors.device).eval()
+        self._reranker, self._counted = reranker, counted
         self._candidates = min(candidates, len(item_vectors))
 
     @torch.no_grad()
@@ -100,13 +104,14 @@ class Pools:
     def _towers_best(self, sequences: Sequences, events: Integers) -> Pool:
         starts = sequences.starts[events]
         histories = cut_histories(sequences.events, starts, events, self.history_length)
-        rows, signals, gaps, lengths = (torch.from_numpy(column) for column in histories)
-        users = self._towers.user.newest(self.item_vectors[rows], signals, gaps, lengths)
+        device = self.item_vectors.device
+        rows, signals, gaps, lengths = (torch.from_numpy(column).to(device) for column in histories)
+        users = self._user.newest(self.item_vectors[rows], signals, gaps, lengths)
         scores = users @ self.item_vectors.T
-        for line, start, event in zip(scores, starts.tolist(), events.tolist(), strict=True):
-            line[torch.from_numpy(sequences.events.rows[start:event])] = MASKED
+        lines, seen = (torch.from_numpy(column).to(device) for column in _seen_before(sequences, events))
+        scores[lines, seen] = MASKED
         best = scores.topk(self._candidates, dim=1)
-        return Pool(events, histories, best.indices, best.values)
+        return Pool(events, histories, best.indices.cpu(), best.values.cpu())
 
     def _base(self, sequences: Sequences, pool: Pool) -> Tensor:
         """Return the scores of the whole model; evidence is counted without the user's own fold."""
@@ -173,6 +178,14 @@ def ranks_in(scores: Tensor, items: Tensor, targets: Tensor) -> Tensor:
     score = scores.masked_fill(~own, -torch.inf).amax(1, keepdim=True)
     ranks = 1.0 + (scores > score).sum(1) + ((scores == score) & ~own).sum(1) / 2
     return torch.where(inside, ranks.double(), torch.inf)
+
+
+def _seen_before(sequences: Sequences, events: Integers) -> tuple[Integers, Integers]:
+    """Return each place of `events` with each row that its user has seen by then, int64 (s,) twice."""
+    counts = events - sequences.starts[events]
+    lines = np.repeat(np.arange(len(events)), counts)
+    ends = np.cumsum(counts)
+    return lines, sequences.events.rows[np.arange(len(lines)) + (events - ends)[lines]]
 
 
 def _joined(pools: list[Pool], histories: HistoryBatch) -> Pool:

@@ -74,7 +74,7 @@ def examples_of(
 
     Args:
         towers: that have not learned the held-out events.
-        text_vectors: float32 (known items, text_dimension).
+        text_vectors: float32 (known items, text_dimension), on the device of the towers.
         sequences: all events; rows count the known items.
         held_out: bool (e,).
         counted: evidence of all events, looked up without the user's own fold.
@@ -87,11 +87,12 @@ def examples_of(
     candidates = min(settings.reranker_candidates, items)
     a_choice = candidates * FEATURES * 4
     asked = asked[: min(MOST_EXAMPLES, max(1, MOST_BYTES // a_choice))]
-    identities = torch.arange(1, items + 1)
+    identities = torch.arange(1, items + 1, device=text_vectors.device)
     named, nameless = (towers.eval().item(text_vectors, ids) for ids in (identities, identities * 0 + UNKNOWN))
 
     def choices(events: Integers, is_nameless: Tensor) -> Choices:
-        vectors = torch.where(is_nameless[:, None], nameless, named) if is_nameless.any() else named
+        lacks = is_nameless.to(named.device)[:, None]
+        vectors = torch.where(lacks, nameless, named) if is_nameless.any() else named
         pools = Pools(towers, vectors, None, None, candidates)
         return _choices(pools, past, np.sort(events), counted, is_nameless)
 

@@ -74,7 +74,7 @@ class ItemTower(nn.Module):
         """Return the identities with some made `UNKNOWN`, in training: then the text must also do alone."""
         if not self.training:
             return identities
-        return identities.where(self.id_dropout.keep(len(identities)), UNKNOWN)
+        return identities.where(self.id_dropout.keep(identities.shape, identities.device), UNKNOWN)
 
 
 class CausalLayer(nn.Module):
@@ -109,11 +109,11 @@ class CausalLayer(nn.Module):
             places: int64 (b,); what lies behind them is not read.
         """
         width = x.shape[-1]
-        normed, own = self.attention_norm(x), x[torch.arange(len(x)), places]
+        normed, own = self.attention_norm(x), x[torch.arange(len(x), device=x.device), places]
         of_query, of_key, of_value = self.query_key_value.weight.view(3, self.heads, -1, width)
         query_bias, _, value_bias = self.query_key_value.bias.view(3, self.heads, -1)
         query = torch.einsum("bw,hdw->bhd", self.attention_norm(own), of_query) + query_bias
-        distances = places[:, None] - torch.arange(x.shape[1])
+        distances = places[:, None] - torch.arange(x.shape[1], device=x.device)
         bias = self.distance_bias(distances.clamp(min=0)).masked_fill((distances < 0)[..., None], -torch.inf)
         scores = torch.einsum("bhd,hdw->bhw", query, of_key) @ normed.transpose(1, 2)
         shares = (scores / math.sqrt(query.shape[-1]) + bias.transpose(1, 2)).softmax(-1)
@@ -167,7 +167,7 @@ class UserTower(nn.Module):
         return self._scaled(last.newest(self._read(items, signals, gaps, others), places))
 
     def _read(self, items: Tensor, signals: Tensor, gaps: Tensor, layers: Iterable[nn.Module]) -> Tensor:
-        place = torch.arange(items.shape[1])
+        place = torch.arange(items.shape[1], device=items.device)
         distances = (place[:, None] - place).clamp(min=0)
         future = place[:, None] < place
         x: Tensor = self.dropout(items + self.signal(signals) + self.gap(gaps))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from encoder.places import check_adapters
+from encoder.places import check_adapters, check_device, chosen_device
 from streams.clock import Clock, from_ms, wall_seconds
 from streams.contracts import Event, Item, ItemVector
 from streams.errors import DataError
@@ -68,7 +68,8 @@ def train(
     best go on. Then the re-ranker learns from what was held out, and for `settings.finish_epochs` the towers learn
     from everything. Last come
     the action heads and the further scorers that `settings.stages` names, which change nothing of the rest. On one
-    machine equal arguments give bundles of equal version, as long as torch runs as many threads.
+    machine equal arguments give bundles of equal version, as long as torch runs as many threads on the same
+    device. The bundle is on the CPU, wherever it was trained.
 
     Args:
         items: the catalogue; items without events help to centre the text vectors only.
@@ -149,16 +150,24 @@ def train_on(
     )
     towers = TwoTowers(shape, settings.dropout, settings.id_dropout, settings.seed)
     towers.item.centre_on(text_vectors)
+    device = chosen_device(settings.device)
     kept = _kept(checkpoints, sequences, text_vectors, settings, shape)
     fitted = fit(
-        towers, text_vectors[torch.from_numpy(known)], sequences, settings, progress=progress, checkpoints=kept
+        towers.to(device),
+        text_vectors[torch.from_numpy(known)],
+        sequences,
+        settings,
+        progress=progress,
+        checkpoints=kept,
     )
 
     laid = laid_out(fitted.towers, text_vectors, known, index)
     vectors = torch.from_numpy(laid.stored.vectors[: len(known)])
     taught = teach_actions(fitted.towers, vectors, sequences, fitted.counted, settings)
     texts = [items.texts[row] for row in known] if items.texts else []
-    added = add_scorers(fitted, vectors, sequences, texts, settings, progress=progress, checkpoints=kept)
+    added = add_scorers(
+        fitted, vectors.to(device), sequences, texts, settings, progress=progress, checkpoints=kept
+    )
     newest_ms = int(times_ms.max())
     bundle = Bundle.of(
         fitted.towers,
@@ -205,11 +214,14 @@ def check_training(settings: TrainingSettings) -> None:
     """Do nothing if what is to be trained can be; asked before anything is read.
 
     Raises:
-        SettingError: `training.features` names what is not there, or a cross-encoder lacks the extra `lora`.
+        SettingError: `training.features` names what is not there, a cross-encoder lacks the extra `lora`, or a
+            device is not there.
     """
     check_features(settings)
+    check_device(settings.device, "training.device")
     if "cross_encoder" in settings.stages:
         check_adapters()
+        check_device(settings.cross_encoder.device, "training.cross_encoder.device")
 
 
 def _kept(

@@ -41,14 +41,17 @@ class Validation:
 
     @torch.inference_mode()
     def ranks(self, towers: TwoTowers, item_vectors: torch.Tensor) -> Ranks:
-        """Return the rank of each event's item, float64 (asked,); `item_vectors` is (known items, width)."""
-        parts = []
+        """Return the rank of each event's item, float64 (asked,); `item_vectors` is (known items, width).
+
+        Towers and vectors are on one device; ranks are counted on the CPU.
+        """
+        parts, device = [], item_vectors.device
         for events in self._parts(len(item_vectors)):
             starts = self._sequences.starts[events]
             histories = cut_histories(self._sequences.events, starts, events, towers.shape.history_length)
-            rows, signals, gaps, lengths = (torch.from_numpy(column) for column in histories)
+            rows, signals, gaps, lengths = (torch.from_numpy(column).to(device) for column in histories)
             users = towers.user.newest(item_vectors[rows], signals, gaps, lengths)
-            parts.append(self._ranks(events, (users @ item_vectors.T).numpy()))
+            parts.append(self._ranks(events, (users @ item_vectors.T).cpu().numpy()))
         return np.concatenate(parts) if parts else np.empty(0)
 
     def ranks_of_fixed(self, scores: Scores) -> Ranks:
