@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import faiss
 import pytest
+import torch
 from rich.console import Console
 
 from streams.errors import BrokerError
@@ -101,6 +102,14 @@ def test_two_builds_of_faiss_in_one_environment_are_a_problem(monkeypatch: pytes
 def test_an_encoder_that_may_change_or_is_not_there_is_told(encoder: dict[str, str], status: Status) -> None:
     (found,) = models.encoder(load_settings(encoder=encoder))
     assert found.status is status
+
+
+def test_a_gpu_that_is_chosen_and_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = load_settings(encoder={"device": "cuda"}, training={"device": "cuda"})
+    for there, found in ((False, [Status.PROBLEM, Status.WARNING]), (True, [Status.OK])):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert [each.status for each in (*models.encoder(chosen), *models.training(chosen))] == found
+    assert not list(models.training(load_settings()))
 
 
 def test_a_folder_without_a_model_is_a_problem(tmp_path: Path) -> None:

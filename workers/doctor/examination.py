@@ -18,6 +18,7 @@ def examine(settings: Settings) -> list[Finding]:
         *examined("BLAS", machine.blas),
         *examined("Disk", machine.disk, settings),
         *examined("Encoder", models.encoder, settings),
+        *examined("Training", models.training, settings),
     ]
     if not settings.kafka.bootstrap_servers:
         found.append(

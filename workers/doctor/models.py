@@ -17,16 +17,13 @@ _DAY_SECONDS = 86_400.0
 def encoder(settings: Settings) -> Iterator[Finding]:
     """Look at the text encoder, without loading it."""
     name, made = settings.encoder.model, encoder_id(settings.encoder)
-    if settings.encoder.device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            yield problem(
-                "Encoder",
-                "Setting encoder.device is cuda, and torch sees no GPU.",
-                "set HEADRACE_ENCODER__DEVICE=auto.",
-            )
-            return
+    if settings.encoder.device == "cuda" and not _gpu():
+        yield problem(
+            "Encoder",
+            "Setting encoder.device is cuda, and torch sees no GPU.",
+            "set HEADRACE_ENCODER__DEVICE=auto.",
+        )
+        return
     if name == BUNDLED:
         yield ok("Encoder", f"The bundled model, as {made}.")
     elif Path(name).is_dir():
@@ -47,6 +44,16 @@ def encoder(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield ok("Encoder", f"{name} at {settings.encoder.revision}, as {made}.")
+
+
+def training(settings: Settings) -> Iterator[Finding]:
+    """Look at where models are trained; nothing is found where that is left open. Workers run without it."""
+    if settings.training.device == "cuda" and not _gpu():
+        yield warning(
+            "Training",
+            "Setting training.device is cuda, and torch sees no GPU: `headrace train` stops here.",
+            "set HEADRACE_TRAINING__DEVICE=auto, or train elsewhere.",
+        )
 
 
 def ranking_model(settings: Settings, clock: Clock = wall_seconds) -> Iterator[Finding]:
@@ -77,3 +84,9 @@ def ranking_model(settings: Settings, clock: Clock = wall_seconds) -> Iterator[F
         yield warning("Model", said, "train a new one: `headrace train`.")
     else:
         yield ok("Model", said)
+
+
+def _gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
