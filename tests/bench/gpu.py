@@ -24,9 +24,9 @@ from streams.settings.scorers import CrossEncoderTraining
 from tests.bench.report import Figure, save
 from workers.datasets import load_dataset
 
-_TEXTS: Final = 32_768
-_ON_CPU: Final = 2_048
-_PAIRS: Final = 8_192
+_TEXTS: Final = 8_192
+_ON_CPU: Final = 1_024
+_PAIRS: Final = 4_096
 _JOINED: Final = 3
 _REPEATS: Final = 3
 _BATCH: Final = 32

@@ -102,7 +102,7 @@ def test_weights_come_back_and_another_model_is_refused(tiny: Path, tmp_path: Pa
     expected = CrossEncoder(before, 48).scores(PASTS, TEXTS)
     again = load_adapted(chosen(tiny), "x", device=device, seed=9)
     restore(again, learned(before.module), "tiny", before.sha256)
-    np.testing.assert_allclose(CrossEncoder(again, 48).scores(PASTS, TEXTS), expected, atol=1e-4)  # merged
+    np.testing.assert_allclose(CrossEncoder(again, 48).scores(PASTS, TEXTS), expected, atol=1e-3)  # merged
     other = load_adapted(chosen(tiny_bert(tmp_path / "other", seed=1)), "x", device="cpu")
     with pytest.raises(DataError, match=r"trained on the model tiny with other weights.*ranking\.cross_encoder"):
         restore(other, learned(before.module), "tiny", before.sha256)

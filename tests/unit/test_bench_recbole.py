@@ -37,7 +37,7 @@ def test_the_order_of_the_log_is_the_order_of_the_times_that_are_written(
 def test_answers_are_put_in_order_and_items_already_seen_cannot_stand_above_the_target(
     questions: Questions,
 ) -> None:
-    scores = np.random.default_rng(1).random((5, ITEMS)).astype(np.float32)
+    scores = np.random.default_rng(1).permuted(np.tile(np.arange(ITEMS, dtype=np.uint16), (5, 1)), axis=1)
     order = np.array([3, 0, 4, 1, 2])
     ranks = masked_ranks(questions, questions.users[order], questions.targets[order], scores[order])
     for line, rank, target, end in zip(scores, ranks, questions.targets, questions.ends, strict=True):
@@ -47,7 +47,7 @@ def test_answers_are_put_in_order_and_items_already_seen_cannot_stand_above_the_
 
 
 def test_answers_to_other_questions_are_refused(questions: Questions) -> None:
-    scores = np.zeros((5, ITEMS), np.float32)
+    scores = np.zeros((5, ITEMS), np.uint16)
     with pytest.raises(ValueError, match="other items"):
         masked_ranks(questions, questions.users, questions.targets + 1, scores)
     with pytest.raises(ValueError, match="other users"):

@@ -6,8 +6,7 @@ Nothing of RecBole is imported anywhere else. DIRECTORY holds `headrace/headrace
 RecBole splits it by its own leave-one-out: the last event of each user is the test, the one before the
 validation, and the history of the test holds the validation event. Training stops by RecBole's own early
 stopping and patience, ten epochs without a better validation NDCG@10, and the weights of the best epoch are asked.
-Sizes, dropout and loss are RecBole's defaults, batch and learning rate those of SASRec's paper: with RecBole's
-batch of 2,048 an epoch took more than twice the time on one core. A GPU is used where there is one.
+Sizes, dropout, loss, batch and learning rate are RecBole's defaults. A GPU is used where there is one.
 """
 
 import os
@@ -40,8 +39,6 @@ SETTINGS: Final[dict[str, Any]] = {
     "metrics": ["Hit", "NDCG"],
     "topk": [10],
     "valid_metric": "NDCG@10",
-    "train_batch_size": 128,
-    "learning_rate": 1e-3,
     "epochs": 300,
     "stopping_step": 10,
     "show_progress": False,
