@@ -3,8 +3,8 @@
 Both learn from the same events and rank every item that a user has not seen; the history of the test holds the
 validation event. RecBole's models train until its own early stopping ends it (minutes each on a GPU, an hour or
 more of a core), in an environment of their own, and what they answered is kept: a second run takes minutes.
-`ARGS='SASRec GRU4Rec'` names the models, otherwise it is all of `catalogue.py`. Validation and test are pooled: a
-question is a user's, and the interval draws users.
+`ARGS='SASRec GRU4Rec'` names the models, otherwise it is those of `catalogue.py`. Validation and test are pooled:
+a question is a user's, and the interval draws users.
 """
 
 import sys
