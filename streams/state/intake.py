@@ -5,7 +5,7 @@ from streams.codec import UNREADABLE, decode_erasure, decode_event, unreadable
 from streams.contracts import Erasure, Event, EventType, Record, Rejected
 from streams.settings.state import StateSettings
 from streams.state.arrivals import Arrival, arrival_of
-from streams.state.ownership import stray
+from streams.state.ownership import Homes
 from streams.topics import ERASURES, REKEYED
 
 Message = tuple[Record, str, Arrival] | tuple[Record, Erasure, None]
@@ -18,11 +18,11 @@ class Intake:
     """Decodes the records of the state worker's sources.
 
     Args:
-        partitions: of every user-keyed topic.
+        homes: of the users.
     """
 
-    def __init__(self, settings: StateSettings, partitions: int) -> None:
-        self._partitions = partitions
+    def __init__(self, settings: StateSettings, homes: Homes) -> None:
+        self._homes = homes
         self._event_bytes = settings.event_bytes
         self._forward_jump_ms = int(settings.forward_jump_seconds * 1000)
         self._scale = settings.rating_scale
@@ -60,6 +60,6 @@ class Intake:
         if event.event_type is _RATING and not scale.low <= (event.value or 0.0) <= scale.high:
             detail = f"value {event.value:g} lies outside the scale {scale.low:g} to {scale.high:g}"
             return Rejected(record, "out_of_scale", detail)
-        if record.topic == REKEYED and stray(record, event.user_id.encode(), self._partitions):
+        if record.topic == REKEYED and self._homes.misplaced(record, event.user_id.encode()):
             return Rejected(record, "misplaced", "a record that was passed on lies at its user's place")
         return None

@@ -6,13 +6,13 @@ from streams import metrics
 from streams.clock import Clock, from_ms, wall_seconds
 from streams.contracts import Erasure, Output, Record, Rejected
 from streams.errors import BrokerError
-from streams.partitioner import astray, owner
+from streams.partitioner import astray
 from streams.privacy.pseudonyms import pseudonymise
 from streams.settings import Settings
 from streams.state.batch import Batch
 from streams.state.feedback import Feedback
 from streams.state.intake import Intake, Message
-from streams.state.ownership import passed_on
+from streams.state.ownership import Homes, passed_on
 from streams.state.rules import Rules
 from streams.store import MemoryStore, PartitionStore, ends_of
 from streams.topics import CLICKSTREAM, ERASURES, REKEYED, USER_STATE
@@ -44,9 +44,10 @@ class StateTransform:
         self._store = MemoryStore() if store is None else store
         self._clock = clock
         self._rules = Rules.of(settings.state)
+        self._homes = Homes(partitions)
         self._rename = pseudonymise(settings.privacy)
         # The event or erasure, or why the record holds none. No method of its own: every record would pass it.
-        self.decode: Callable[[Record], Message | Rejected] = Intake(settings.state, partitions).decode
+        self.decode: Callable[[Record], Message | Rejected] = Intake(settings.state, self._homes).decode
 
     def handle(self, batch: Iterable[Message]) -> Iterable[Output]:
         """Fold the batch; return the new state of every user that changed, and what belongs elsewhere."""
@@ -80,7 +81,7 @@ class StateTransform:
         key = user_id.encode()
         work = users.users.get(key) or users.known(user_id, key, partition)
         # Whoever has a state here belongs here; murmur2 is asked about the others only.
-        home = work.partition if work is not None else owner(key, self._partitions)
+        home = work.partition if work is not None else self._homes.of(key, partition)
         if home != partition or (record.key != key and pseudonym is None):
             topic = ERASURES if isinstance(what, Erasure) else REKEYED
             return passed_on(record, topic, key, home, pseudonym)
