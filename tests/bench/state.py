@@ -41,6 +41,8 @@ class Size(NamedTuple):
 
 SMOKE: Final = Size(20_000, 2_000, 2_000, 20_000, 5_000, 2.0, 2.0, 0)
 _PART: Final = "tests.bench.state_parts"
+_WARMING_RUNS: Final = 3
+_WARMING_EVENTS: Final = 3_000
 
 
 def throughput(node: KafkaNode, size: Size) -> list[Figure]:
@@ -121,26 +123,30 @@ def broker(node: KafkaNode, size: Size) -> list[Figure]:
 def slate(node: KafkaNode, size: Size) -> list[Figure]:
     """Run the whole main job at 200 events a second; Kafka and all workers share this machine.
 
-    Twice: a broker's compiler is busy for minutes with what it has not done before, on these two cores. The
-    second run counts, and the first is shown.
+    Twice, on a broker that has just been started and on the same one later: on these two cores its compiler takes
+    what the workers need, for minutes. In between it gets to know its work with the generated data set.
     """
-    first, found = _main_job_freshness(node, size), _main_job_freshness(node, size)
+    fresh_broker = _main_job_freshness(node, "movielens-100k", size.slate_events)
+    for _ in range(_WARMING_RUNS):
+        _main_job_freshness(node, "sample", _WARMING_EVENTS)
+    found = _main_job_freshness(node, "movielens-100k", size.slate_events)
     return [
         Figure("event_to_slate_ms_p50", found["p50"] * 1000, "ms", "<= 50"),
         Figure("event_to_slate_ms_p99", found["p99"] * 1000, "ms", "<= 250"),
-        Figure("event_to_slate_first_run_ms_p50", first["p50"] * 1000, "ms"),
-        Figure("event_to_slate_first_run_ms_p99", first["p99"] * 1000, "ms"),
+        Figure("event_to_slate_fresh_broker_ms_p50", fresh_broker["p50"] * 1000, "ms"),
+        Figure("event_to_slate_fresh_broker_ms_p99", fresh_broker["p99"] * 1000, "ms"),
     ]
 
 
-def _main_job_freshness(node: KafkaNode, size: Size) -> dict[str, float]:
+def _main_job_freshness(node: KafkaNode, dataset: str, events: int) -> dict[str, float]:
     """Return the demo's own quantiles from event to slate, seconds."""
     with tempfile.TemporaryDirectory() as directory:
         summary = Path(directory) / "summary.json"
         command = [sys.executable, "-m", "workers.cli", "demo", "--bootstrap-servers", node.bootstrap_servers]
-        command += ["--reset-topics", "--rate", "200", "--events", str(size.slate_events), "--json", str(summary)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        command += ["--dataset", dataset, "--rate", "200", "--events", str(events)]
+        subprocess.run([*command, "--reset-topics", "--json", str(summary)], check=True, stdout=subprocess.DEVNULL)
         found: dict[str, float] = json.loads(summary.read_text())["freshness_seconds"]
+        print(f"{dataset}: event to slate {found['p50'] * 1000:.0f} ms p50, {found['p99'] * 1000:.0f} ms p99")
     return found
 
 

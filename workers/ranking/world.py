@@ -51,10 +51,10 @@ class World:
         self._rows: list[int] = []
         self._changes: list[tuple[str, UserVector | None]] = []
         self._items_topic = WholeTopic(settings, item_vectors(encoder_id), self._item)
-        self._users_topic = WholeTopic(settings, USER_VECTORS, self._user)
+        self._users_topic = WholeTopic(settings, USER_VECTORS, self._user, gathers=True)
         self._users_behind = True
         self._models_topic = WholeTopic(settings, MODELS, self._model)
-        self._trends_topic = WholeTopic(settings, ITEM_TRENDS, self._trend)
+        self._trends_topic = WholeTopic(settings, ITEM_TRENDS, self._trend, gathers=True)
         self._first_topics = (self._items_topic, self._models_topic, self._trends_topic)
 
     @property
