@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
 from operator import attrgetter
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from confluent_kafka import Message, TopicPartition
 
@@ -49,11 +49,11 @@ class Decoding(Generic[M]):
 
     def __iter__(self) -> Iterator[M]:
         while self._messages:
-            for item in self._chunk():
-                if isinstance(item, Rejected):
-                    self.rejected.append(item)
-                else:
-                    yield item
+            found = self._chunk()
+            if Rejected in set(map(type, found)):  # seldom, and asked of all at once
+                self.rejected += [item for item in found if isinstance(item, Rejected)]
+                found = [item for item in found if not isinstance(item, Rejected)]
+            yield from cast(list[M], found)
 
     @property
     def firsts(self) -> list[TopicPartition]:
@@ -64,11 +64,14 @@ class Decoding(Generic[M]):
         started = monotonic_seconds()
         messages = self._messages[:_CHUNK_RECORDS]
         del self._messages[:_CHUNK_RECORDS]
-        active, decode = self._active, self._decode
-        records = [record_of(message) for message in messages if message.partition() in active]
-        decoded = [decode(record) for record in records]
+        records = [*map(record_of, messages)]
+        newest = {(record.topic, record.partition): record for record in records}
+        if not all(number in self._active for _, number in newest):
+            records = [record for record in records if record.partition in self._active]
+            newest = {place: record for place, record in newest.items() if place[1] in self._active}
+        decoded = [*map(self._decode, records)]
         self.counts.update(map(_topic, records))
-        self.newest.update({(record.topic, record.partition): record for record in records})
+        self.newest.update(newest)
         firsts = {(record.topic, record.partition): record.offset for record in reversed(records)}
         self._first_offsets = firsts | self._first_offsets
         self.seconds += monotonic_seconds() - started

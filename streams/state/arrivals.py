@@ -11,7 +11,8 @@ Arrival = tuple[int, str | None, int, float | None, str | None, int, int, int, s
 """What the fold and the feedback app need of an event, so that record and event can go at once.
 
 First the fields of a `UserAction` from `event_type` to `context`, in their order; then the event's id, the mark of
-its session, and the words of a search. A tuple, because it is made, taken apart and cut for every event.
+its session (1 to 65,535, equal for equal ids; 0 for none), and the words of a search. A tuple, because it is made,
+taken apart and cut for every event.
 """
 
 ITEM_ID: Final = 1
@@ -32,7 +33,7 @@ def arrival_of(record: Record, event: Event, time_ms: int, context_field: str) -
         time_ms: the event's time, milliseconds since the epoch.
         context_field: of `Rules`.
     """
-    kind = event.event_type
+    kind, session_id = event.event_type, event.session_id
     return (
         kind.code,
         event.item_id,
@@ -44,11 +45,6 @@ def arrival_of(record: Record, event: Event, time_ms: int, context_field: str) -
         record.timestamp_ms,
         context_in(event.context, context_field) if context_field else None,
         event.event_id,
-        session_mark(event.session_id),
+        0 if session_id is None else (crc32(session_id.encode()) & 0xFFFF) or 1,
         event.query if kind is _SEARCH else None,
     )
-
-
-def session_mark(session_id: str | None) -> int:
-    """Return 1 to 65,535 for a session id, equal for equal ids; 0 for none."""
-    return 0 if session_id is None else (crc32(session_id.encode()) & 0xFFFF) or 1

@@ -9,7 +9,7 @@ from streams.errors import BrokerError
 from streams.partitioner import astray
 from streams.privacy.pseudonyms import pseudonymise
 from streams.settings import Settings
-from streams.state.batch import Batch
+from streams.state.batch import Batch, Work
 from streams.state.feedback import Feedback
 from streams.state.intake import Intake, Message
 from streams.state.ownership import Homes, passed_on
@@ -54,9 +54,11 @@ class StateTransform:
         feedback = Feedback(self._rules.context_field) if self._settings.state.feedback else None
         users = Batch(self._store, self._rules, feedback)
         outputs: list[Output] = []
+        # With pseudonyms nobody is met under the key of a record.
+        met = users.users if self._rename is None else dict[bytes, Work]()
         for message in batch:
             record, what, arrival = message
-            work = users.users.get(record.key or b"") if self._rename is None else None
+            work = met.get(record.key or b"")
             # Most records are one more event of somebody whom the batch has met, in the right place.
             if (
                 work is not None

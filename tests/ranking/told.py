@@ -15,7 +15,7 @@ class Topics:
 
     written: ClassVar[dict[str, list[tuple[bytes, bytes | None]]]] = {}
 
-    def __init__(self, _: Settings, topic: str, apply: Apply) -> None:
+    def __init__(self, _: Settings, topic: str, apply: Apply, *, gathers: bool = False) -> None:
         self._topic, self._apply = topic, apply
         self.offsets, self.newest_seconds = [0], 0.0
 

@@ -31,7 +31,7 @@ class FileTopic:
 
     folder: Path
 
-    def __init__(self, _: Settings, topic: str, apply: Apply) -> None:
+    def __init__(self, _: Settings, topic: str, apply: Apply, *, gathers: bool = False) -> None:
         self.offsets = [0]
         self.newest_seconds = 0.0
         self.caught_up = False
