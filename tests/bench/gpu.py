@@ -7,6 +7,7 @@ of `_REPEATS` after one warm-up. Without a GPU it says so and measures nothing.
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -64,8 +65,8 @@ def encoders(texts: Sequence[str]) -> list[Figure]:
     here = load_encoder(EncoderSettings(device="cpu"))
     name, _ = model_source("bundled", "encoder.model")
     peer = SentenceTransformer(name, device="cuda", local_files_only=True)
-    cpu = rate(lambda: here.encode_documents(few), len(few))
-    theirs = rate(lambda: peer.encode(texts, batch_size=_BATCH, show_progress_bar=False), len(texts))
+    cpu = rate(partial(here.encode_documents, few), len(few))
+    theirs = rate(partial(peer.encode, texts, batch_size=_BATCH, show_progress_bar=False), len(texts))
     found = [
         Figure("cpu_texts_per_second", cpu, "all cores, float32"),
         Figure("peer_texts_per_second", theirs, f"GPU, float32, batches of {_BATCH}"),
@@ -73,7 +74,7 @@ def encoders(texts: Sequence[str]) -> list[Figure]:
     exact = here.encode_documents(few)
     for dtype in ("float32", "bfloat16"):
         there = load_encoder(EncoderSettings.model_validate({"device": "cuda", "dtype": dtype}))
-        ours = rate(lambda: there.encode_documents(texts), len(texts))  # noqa: B023 - called here
+        ours = rate(partial(there.encode_documents, texts), len(texts))
         found += [
             Figure(f"{dtype}_texts_per_second", ours, "GPU"),
             Figure(f"{dtype}_over_peer", ours / theirs, "×"),
@@ -89,7 +90,7 @@ def cross_encoder(texts: Sequence[str]) -> list[Figure]:
     for device, pairs in (("cpu", _PAIRS // 16), ("cuda", _PAIRS)):
         adapted = load_adapted(CrossEncoderTraining(), "training.cross_encoder", device=device)
         scorer = CrossEncoder(adapted, CrossEncoderTraining().max_tokens)
-        found[device] = rate(lambda: scorer.scores(pasts[:pairs], texts[:pairs]), pairs)  # noqa: B023
+        found[device] = rate(partial(scorer.scores, pasts[:pairs], texts[:pairs]), pairs)
     return [
         Figure("pairs_per_second", found["cuda"], "GPU, float32"),
         Figure("pairs_over_cpu", found["cuda"] / found["cpu"], "×"),

@@ -35,17 +35,17 @@ def device(request: pytest.FixtureRequest) -> str:
 
 
 @lru_cache
-def sentence(device: str = "cpu") -> Encoder:
+def sentence(device: str) -> Encoder:
     return load_encoder(EncoderSettings.model_validate({"device": device}))
 
 
 @lru_cache
-def cut(device: str = "cpu") -> Encoder:
+def cut(device: str) -> Encoder:
     fields = {"device": device, "dimension": 64, "token_budget": 256, "query_prompt": "query: "}
     return load_encoder(EncoderSettings.model_validate(fields))
 
 
-def deduplicating(device: str = "cpu") -> Encoder:
+def deduplicating(device: str) -> Encoder:
     return DeduplicatingEncoder(sentence(device), capacity=4)
 
 
@@ -118,25 +118,25 @@ def test_meaning_is_near(encoder: Encoder) -> None:
 
 
 def test_the_id_is_the_one_that_settings_foretell() -> None:
-    assert sentence().id == deduplicating().id == encoder_id(EncoderSettings(device="cpu"))
-    assert sentence().id != cut().id
+    assert sentence("cpu").id == deduplicating("cpu").id == encoder_id(EncoderSettings(device="cpu"))
+    assert sentence("cpu").id != cut("cpu").id
 
 
 def test_a_query_prompt_changes_queries_only() -> None:
-    assert not np.allclose(cut().encode_queries(["lamp"]), cut().encode_documents(["lamp"]), atol=1e-3)
-    bare = sentence()
+    assert not np.allclose(cut("cpu").encode_queries(["lamp"]), cut("cpu").encode_documents(["lamp"]), atol=1e-3)
+    bare = sentence("cpu")
     np.testing.assert_allclose(bare.encode_queries(["lamp"]), bare.encode_documents(["lamp"]), atol=1e-6)
 
 
 def test_a_cut_vector_is_the_normalised_head_of_the_whole_one() -> None:
-    head = sentence().encode_documents(["a red lamp"])[:, :64]
-    np.testing.assert_allclose(cut().encode_documents(["a red lamp"]), head / np.linalg.norm(head), atol=1e-5)
+    head = sentence("cpu").encode_documents(["a red lamp"])[:, :64]
+    np.testing.assert_allclose(cut("cpu").encode_documents(["a red lamp"]), head / np.linalg.norm(head), atol=1e-5)
 
 
 def test_bfloat16_stays_near_float32(device: str) -> None:
     half = load_encoder(EncoderSettings.model_validate({"device": device, "dtype": "bfloat16"}))
     texts = ["a red lamp", EMOJI, "word " * 300]
-    cosine = (half.encode_documents(texts) * sentence().encode_documents(texts)).sum(axis=1)
+    cosine = (half.encode_documents(texts) * sentence("cpu").encode_documents(texts)).sum(axis=1)
     assert cosine.min() > 0.999
 
 
@@ -245,7 +245,7 @@ def test_texts_tokens_and_time_are_reported() -> None:
     names = ("texts_total", "tokens_total", "seconds_sum")
     before = [_sample(name) for name in names]
     start = time.perf_counter()
-    sentence().encode_documents(["lamp", "red lamp"])
+    sentence("cpu").encode_documents(["lamp", "red lamp"])
     wall = time.perf_counter() - start
     texts, tokens, seconds = (_sample(name) - old for name, old in zip(names, before, strict=True))
     assert (texts, tokens) == (2, 7)  # With [CLS] and [SEP], without padding.

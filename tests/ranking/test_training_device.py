@@ -175,7 +175,7 @@ def test_a_device_that_is_not_there_stops_before_anything_is_read(
     ):
         train(texts(), never(), SETTINGS.model_copy(update={"device": device}), STATE, "words")
     crossed = SETTINGS.model_copy(update={"stages": ("towers", "reranker", "cross_encoder")})
-    crossed = crossed.model_copy(update={"cross_encoder": CrossEncoderTraining(device=device)})  # type: ignore[arg-type]
+    crossed = crossed.model_copy(update={"cross_encoder": CrossEncoderTraining.model_validate({"device": device})})
     with pytest.raises(SettingError, match=r"training\.cross_encoder\.device is|peft is not installed"):
         train(texts(), never(), crossed, STATE, "words")
     with pytest.raises(SettingError, match=r"Setting training\.device"):

@@ -57,11 +57,12 @@ def figures(
         Figure(f"{key}_hr_at_10", hit_rate_at(_DEPTH, test), "test"),
         Figure(f"{key}_mrr_at_10", mrr_at(_DEPTH, test), "test"),
         Figure("pooled_ndcg_at_10", float(mine.mean()), "ours"),
-        *(
-            Figure(f"{name.lower()}_pooled_ndcg_at_10", by_name[name], f"after {theirs[name].epochs} epochs")
-            for name in order
-        ),
+        *(Figure(f"{name.lower()}_pooled_ndcg_at_10", by_name[name], _course_of(theirs[name])) for name in order),
     ]
+
+
+def _course_of(trained: Trained) -> str:
+    return f"after {trained.epochs} epochs on {trained.device}"
 
 
 def main() -> None:

@@ -27,10 +27,11 @@ _SCRIPT: Final = "tests.bench.recbole.training"
 
 
 class Trained(NamedTuple):
-    """Ranks of the targets by the name of the questions, and after how many epochs training ended."""
+    """Ranks of the targets by the name of the questions, after how many epochs training ended, and on what."""
 
     ranks: dict[str, Ranks]
     epochs: int
+    device: str
 
 
 def recbole(name: str, asked: dict[str, Questions], seed: int = 0) -> Trained:
@@ -57,6 +58,7 @@ def recbole(name: str, asked: dict[str, Questions], seed: int = 0) -> Trained:
                 for question in QUESTIONS
             },
             int(found["epochs"]),
+            str(found["device"]),
         )
 
 

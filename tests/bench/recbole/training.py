@@ -59,10 +59,9 @@ def main(directory: Path, name: str, seed: int, out: Path) -> None:
     """Train and write `out`.
 
     It holds of both questions, `validation` and `test`: users int64 (n,), targets int64 (n,) and scores uint16
-    (n, items), all by the numbers that the file was written with; and `cpu_seconds`, `wall_seconds`, `epochs` and
-    `device`, which names the GPU or is `cpu`.
+    (n, items), all by the numbers that the file was written with; and `epochs` and `device`, which names the GPU
+    or is `CPU`.
     """
-    began = time.perf_counter()
     for old, new in {"float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}.items():
         setattr(np, old, new)  # RecBole 1.2.1 puts `np.float` and its like back by these, which NumPy 2 dropped
     torch.set_num_threads(1)
@@ -91,12 +90,8 @@ def main(directory: Path, name: str, seed: int, out: Path) -> None:
     trainer.fit(train, valid, saved=True, show_progress=False, callback_fn=count)
     model.load_state_dict(torch.load(trainer.saved_model_file)["state_dict"])
     model.eval()
-    found: dict[str, Any] = {
-        "cpu_seconds": time.process_time(),
-        "wall_seconds": time.perf_counter() - began,
-        "epochs": losses,
-        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
-    }
+    device = torch.cuda.get_device_name() if on_gpu else "CPU"
+    found: dict[str, Any] = {"epochs": losses, "device": device}
     for question, data in (("validation", valid), ("test", test)):
         for key, value in answers(model, dataset, data).items():
             found[f"{question}_{key}"] = value
