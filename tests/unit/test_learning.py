@@ -1,6 +1,7 @@
 """Training goes on after a crash as if there had been none, and its average follows."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,38 @@ def trained(directory: Path | None, die_after: int | None = None) -> Bundle:
 @pytest.fixture(scope="module")
 def whole() -> Bundle:
     return trained(None)
+
+
+_EPOCHS_A_LIFE = 3
+_TRAIN = """
+import os, signal, sys
+from pathlib import Path
+from tests.unit.test_learning import SETTINGS, STATE, older, texts, train
+
+left = int(sys.argv[2])
+
+def progress(_):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+print(train(texts(), older(), SETTINGS, STATE, "words", progress=progress, checkpoints=Path(sys.argv[1])).version)
+"""
+
+
+@pytest.mark.processes
+def test_a_process_that_is_killed_again_and_again_ends_with_the_bundle_of_one_that_was_not(
+    whole: Bundle, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", _TRAIN, str(tmp_path), str(_EPOCHS_A_LIFE)]
+    lives: list[subprocess.CompletedProcess[str]] = []
+    while not lives or lives[-1].returncode == -signal.SIGKILL:
+        assert len(lives) < SETTINGS.most_epochs, "no life got further than the one before"
+        lives.append(subprocess.run(command, capture_output=True, text=True, check=False))
+    assert len(lives) > 2
+    assert lives[-1].stdout.strip() == whole.version, lives[-1].stderr
+    assert not list(tmp_path.rglob("*.safetensors")), "what has ended leaves nothing behind"
 
 
 @pytest.mark.parametrize("die_after", [1, 3, 4, 6])
