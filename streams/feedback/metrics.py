@@ -38,4 +38,5 @@ HANDLE_SECONDS = Histogram(
     "Time of one batch, from its first record's decoding to the delivery of all that it caused.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
+TRENDS_FADED = Counter("headrace_feedback_faded_trends_total", "Trends that were ended because nothing is left.")
 USERS = Gauge("headrace_feedback_users", "Users whose slates and actions this worker keeps.")

@@ -1,11 +1,15 @@
-"""User actions in, `item.trends.v1` out: the newest trend of every item that a batch names.
+"""User actions in, `item.trends.v1` out: the newest trend of every item that a batch names, an end to faded ones.
 
 Trends are counted where the actions lie, by the partition of the users: no topic carries actions to a partition of
 their item. Decayed counts are sums, so the reader adds up what the partitions say (ADR 6). Where the events tell a
 context, such as a country, a trend holds the counts of each context as well.
+
+Items come and go, and the counts of those that nobody acts on any more fade. With each batch as many trends of the
+table get their turn as the batch changes, and a null record takes the place of each that has faded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from streams.codec import decode_item_trend, encode_msgpack
 from streams.contracts import ActionBatch, ItemTrend, Output, Record
@@ -14,7 +18,7 @@ from streams.feedback.decoding import Heard
 from streams.feedback.outbox import Outbox
 from streams.feedback.stream_time import StreamTime
 from streams.feedback.tables import AwaitedTable
-from streams.feedback.trends import Activity, activities, trend_after
+from streams.feedback.trends import Activity, activities, faded, trend_after
 from streams.settings.feedback import FeedbackSettings
 from streams.topics import ITEM_TRENDS, USER_ACTIONS
 
@@ -34,6 +38,7 @@ class Trending:
         self._jump_ms = int(settings.jump_seconds * 1000)
         self._most_contexts = settings.contexts_per_item
         self._times: dict[int, StreamTime] = {}
+        self._round: Iterator[tuple[bytes, bytes]] = iter(())
 
     def recovered(self, partitions: frozenset[int]) -> None:
         """Take the table as Faust has recovered it; `partitions` are all that are owned now."""
@@ -47,7 +52,8 @@ class Trending:
             if isinstance(message, ActionBatch):
                 for activity in activities(message.actions):
                     self._count(record, activity, changed)
-        values = {place: encode_msgpack(trend) for place, trend in changed.items()}
+        values: dict[_Place, bytes | None] = {place: encode_msgpack(trend) for place, trend in changed.items()}
+        values.update((place, None) for place in self._faded(len(changed)) if place not in changed)
         await self._outbox.deliver(
             Output(ITEM_TRENDS, number, item_id.encode(), value) for (number, item_id), value in values.items()
         )
@@ -64,6 +70,24 @@ class Trending:
             metrics.DUPLICATES.inc()
         else:
             changed[place] = after
+
+    def _faded(self, most: int) -> list[_Place]:
+        """Return which of the next `most` trends of the table have faded; a round goes through all of them."""
+        ended = []
+        for key, _ in self._next(most):
+            place = place_of(key)
+            time, trend = self._times.get(place[0]), self._stored(place)
+            # What a partition's time is, is known once something was read from it.
+            if time is not None and trend is not None and faded(trend, time.now_ms):
+                ended.append(place)
+        metrics.TRENDS_FADED.inc(len(ended))
+        return ended
+
+    def _next(self, most: int) -> list[tuple[bytes, bytes]]:
+        found = list(islice(self._round, most))
+        if len(found) < most:
+            self._round = self._table.items()
+        return found
 
     def _stored(self, place: _Place) -> ItemTrend | None:
         value = self._table.get(table_key(*place))
@@ -82,3 +106,9 @@ def table_key(partition: int, item_id: str) -> bytes:
 def partition_of(key: bytes) -> int:
     """Return the partition of a key of the table."""
     return int(key.partition(b" ")[0])
+
+
+def place_of(key: bytes) -> tuple[int, str]:
+    """Return what `table_key` was made of."""
+    number, _, item_id = key.partition(b" ")
+    return int(number), item_id.decode()

@@ -13,6 +13,8 @@ from streams.codec import SCHEMA_VERSION
 from streams.contracts import ItemTrend, UserAction
 from streams.contracts.learning import TREND_HOURS, TrendCounts
 
+FADED = 0.01
+"""Of an action by the longest memory: what one action is after 32 days, and a thousand after 81."""
 _HOUR_MS = 3_600_000
 
 
@@ -87,6 +89,12 @@ def decayed(trend: ItemTrend, at_ms: int) -> ItemTrend:
         counts=_aged(trend.counts, weights),
         contexts={context: _aged(counts, weights) for context, counts in trend.contexts.items()},
     )
+
+
+def faded(trend: ItemTrend, at_ms: int) -> bool:
+    """Return whether at `at_ms` so little is left of the trend that it is as good as none: of no kind `FADED`."""
+    weight = _weights(max(0, at_ms - trend.time_ms))[-1]
+    return all(of_kind[-1] * weight < FADED for of_kind in trend.counts.values())
 
 
 def _add_one(counts: dict[int, int], kind: int) -> None:

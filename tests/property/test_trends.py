@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.contracts import ItemTrend, UserAction
 from streams.contracts.learning import TREND_HOURS
 from streams.feedback.stream_time import StreamTime
-from streams.feedback.trends import Activity, activities, decayed, trend_after
+from streams.feedback.trends import FADED, Activity, activities, decayed, faded, trend_after
 from tests.same_trends import same_trend
 
 HOUR_MS = 3_600_000
@@ -34,6 +34,15 @@ def trend_of(activities: list[Activity], most_contexts: int = ALL_OF_THEM) -> It
     for offset, activity in enumerate(activities):
         trend = trend_after(trend, activity, offset, LATER_MS, most_contexts)
     return trend
+
+
+@given(st.lists(ACTIVITY, max_size=8), st.integers(0, 3_000))
+def test_a_trend_has_faded_when_it_adds_next_to_nothing_to_any_count(
+    activities: list[Activity], hours: int
+) -> None:
+    trend, at_ms = trend_of(activities), LATER_MS + hours * HOUR_MS
+    left = [count for of_kind in decayed(trend, at_ms).counts.values() for count in of_kind]
+    assert faded(trend, at_ms) == all(count < FADED for count in left)
 
 
 @given(st.lists(ACTIVITY, max_size=8), st.data())

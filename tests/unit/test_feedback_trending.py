@@ -14,13 +14,14 @@ from streams.errors import Fatal, Transient
 from streams.feedback.decoding import Erased, Heard, heard
 from streams.feedback.in_turn import InTurn
 from streams.feedback.tables import Change
-from streams.feedback.trending import Trending, partition_of, table_key
+from streams.feedback.trending import Trending, partition_of, place_of, table_key
 from streams.rejections import RejectedShare
 from streams.settings.feedback import FeedbackSettings
 from streams.topics import ITEM_TRENDS, RECOMMENDATIONS, USER_ACTIONS
 
 CLICK = EventType.CLICK.code
 NOW_MS = 10**12
+DAY_MS = 86_400_000
 
 
 class Table:
@@ -43,7 +44,11 @@ class Table:
     async def write(self, changes: Mapping[bytes, Change]) -> None:
         dies, self._dies = self._dies, False
         if self._works or not dies:
-            self.held.update({key: value for key, (_, value) in changes.items() if value is not None})
+            for key, (_, value) in changes.items():
+                if value is None:
+                    self.held.pop(key, None)
+                else:
+                    self.held[key] = value
         if dies:
             raise Transient("the power went")
 
@@ -60,9 +65,10 @@ def trending(table: Table, outbox: Outbox) -> Trending:
     return Trending(cast(Any, table), cast(Any, outbox), FeedbackSettings())
 
 
-def record(partition: int, offset: int, *items: str) -> Record:
-    actions = tuple(UserAction("u", CLICK, item, NOW_MS, None, None, 0, offset, NOW_MS) for item in items)
-    return Record(USER_ACTIONS, partition, offset, NOW_MS, None, encode_msgpack(ActionBatch(1, actions)))
+def record(partition: int, offset: int, *items: str, day: int = 0) -> Record:
+    now_ms = NOW_MS + day * DAY_MS
+    actions = tuple(UserAction("u", CLICK, item, now_ms, None, None, 0, offset, now_ms) for item in items)
+    return Record(USER_ACTIONS, partition, offset, now_ms, None, encode_msgpack(ActionBatch(1, actions)))
 
 
 def counted(outbox: Outbox) -> dict[tuple[int, str], float]:
@@ -116,10 +122,36 @@ def test_what_another_worker_owns_now_is_forgotten() -> None:
     assert list(table.held) == [table_key(11, "a b")]
 
 
+def test_a_trend_of_which_nothing_is_left_ends_with_a_null_by_the_time_of_its_own_partition() -> None:
+    table, outbox = Table(), Outbox()
+    handler = trending(table, outbox)
+    asyncio.run(handler.handle(heard([record(0, 0, "old", *["loved"] * 1_000), record(1, 0, "old")])))
+    for day in range(1, 40):
+        asyncio.run(handler.handle(heard([record(0, day, "new", day=day)])))
+    ended = [(out.partition, out.key) for out in outbox.delivered if out.value is None]
+    assert ended == [(0, b"old")], "once; partition 1 has seen no time pass, and of a thousand more is left"
+    assert set(table.held) == {table_key(0, "loved"), table_key(0, "new"), table_key(1, "old")}
+    asyncio.run(handler.handle(heard([record(0, 40, "old", day=40)])))
+    assert decode_item_trend(table.held[table_key(0, "old")]).counts[CLICK] == (1.0, 1.0, 1.0), "it begins anew"
+
+
+def test_what_the_batch_itself_counts_does_not_end() -> None:
+    table, outbox = Table(), Outbox()
+    handler = trending(table, outbox)
+    asyncio.run(handler.handle(heard([record(0, 0, "a")])))
+    for day in range(1, 60):
+        asyncio.run(handler.handle(heard([record(0, 2 * day, "b", day=day)])))
+        if day == 20:
+            asyncio.run(handler.handle(heard([record(0, 2 * day + 1, "a", day=day)])))
+    ended = [out for out in outbox.delivered if out.value is None]
+    assert [out.key for out in ended] == [b"a"], "only after its second action has faded"
+    assert outbox.delivered.index(ended[0]) > 52, "32 days after it, one record a day"
+
+
 @given(st.integers(0, 10_000), st.text())
 def test_keys_of_the_table_tell_partitions_and_items_apart(partition: int, item: str) -> None:
     assert partition_of(table_key(partition, item)) == partition
-    assert table_key(partition, item).endswith(item.encode())
+    assert place_of(table_key(partition, item)) == (partition, item)
 
 
 class Part:
