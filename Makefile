@@ -64,7 +64,7 @@ figures: install
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml deploy/constraints.txt
+$(STAMP): pyproject.toml deploy/constraints.txt $(wildcard streams/state/*.pyx streams/state/*.pxd)
 	@command -v $(PYTHON) >/dev/null || { echo "Headrace needs Python 3.11 or newer; name it with PYTHON=…" >&2; exit 2; }
 	@echo "Installing into $(VENV) (once, a few minutes) …" >&2
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

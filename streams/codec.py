@@ -7,6 +7,7 @@ from streams.contracts import (
     Answer,
     Erasure,
     Event,
+    EventFields,
     EventType,
     Item,
     ItemTrend,
@@ -35,6 +36,7 @@ encode_json = msgspec.json.Encoder().encode
 encode_msgpack = msgspec.msgpack.Encoder().encode
 
 decode_event = msgspec.json.Decoder(Event).decode
+decode_event_fields = msgspec.json.Decoder(EventFields).decode
 decode_item = msgspec.json.Decoder(Item).decode
 decode_recommendation = msgspec.json.Decoder(Recommendation).decode
 decode_standing_slate = msgspec.json.Decoder(StandingSlate).decode

@@ -14,7 +14,7 @@ from streams.contracts import Record, Rejected
 M = TypeVar("M")
 _CHUNK_RECORDS = 500
 """Few enough that what is made of them is still in the processor's cache when it is handled and let go."""
-_topic = attrgetter("topic")
+_topic, _partition = attrgetter("topic"), attrgetter("partition")
 
 
 class Decoding(Generic[M]):
@@ -65,14 +65,21 @@ class Decoding(Generic[M]):
         messages = self._messages[:_CHUNK_RECORDS]
         del self._messages[:_CHUNK_RECORDS]
         records = [*map(record_of, messages)]
-        newest = {(record.topic, record.partition): record for record in records}
-        if not all(number in self._active for _, number in newest):
+        topics, numbers = {*map(_topic, records)}, {*map(_partition, records)}
+        if not all(number in self._active for number in numbers):
             records = [record for record in records if record.partition in self._active]
-            newest = {place: record for place, record in newest.items() if place[1] in self._active}
         decoded = [*map(self._decode, records)]
-        self.counts.update(map(_topic, records))
-        self.newest.update(newest)
-        firsts = {(record.topic, record.partition): record.offset for record in reversed(records)}
-        self._first_offsets = firsts | self._first_offsets
+        self._note(records, of_one_place=len(topics) == len(numbers) == 1)
         self.seconds += monotonic_seconds() - started
         return decoded
+
+    def _note(self, records: list[Record], of_one_place: bool) -> None:
+        # Most chunks are of one place, since a fetch brings much of a partition at once.
+        for record in records[:1] if of_one_place else records:
+            self._first_offsets.setdefault((record.topic, record.partition), record.offset)
+        for record in records[-1:] if of_one_place else records:
+            self.newest[record.topic, record.partition] = record
+        if of_one_place and records:
+            self.counts[records[0].topic] += len(records)
+        else:
+            self.counts.update(map(_topic, records))

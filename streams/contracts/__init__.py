@@ -1,6 +1,6 @@
 """The messages on every topic. JSON on public topics, msgpack on internal ones."""
 
-from streams.contracts.events import ITEMLESS, Event, EventType
+from streams.contracts.events import ITEMLESS, Event, EventFields, EventType
 from streams.contracts.feedback import ActionBatch, UserAction
 from streams.contracts.items import Item, ItemVector
 from streams.contracts.learning import ItemTrend, TrainingExample
@@ -18,6 +18,7 @@ __all__ = [
     "Cleared",
     "Erasure",
     "Event",
+    "EventFields",
     "EventType",
     "Headers",
     "Interaction",

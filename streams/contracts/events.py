@@ -40,7 +40,7 @@ RETRACTIONS = frozenset({EventType.UNLIKE, EventType.UNRATE})
 _SEARCH, _RATING = EventType.SEARCH, EventType.RATING
 
 
-class Event(
+class EventFields(
     msgspec.Struct,
     frozen=True,
     kw_only=True,
@@ -49,6 +49,23 @@ class Event(
     tag=1,
     gc=False,
 ):
+    """The fields of an event, each right by itself; whether they fit together, `Event` says."""
+
+    event_id: Identifier
+    event_type: EventType
+    user_id: Identifier
+    event_time: Moment
+    item_id: Identifier | None = None
+    session_id: Identifier | None = None
+    value: float | None = None
+    quantity: Count | None = None
+    query: Text | None = None
+    context: dict[str, Scalar] = msgspec.field(default_factory=dict)
+    recommendation_id: Identifier | None = None
+    anonymous_id: Identifier | None = None
+
+
+class Event(EventFields, frozen=True, tag=1):
     """One thing that one user did.
 
     Attributes:
@@ -66,21 +83,7 @@ class Event(
             (msgspec turns it into a `ValidationError` while decoding).
     """
 
-    event_id: Identifier
-    event_type: EventType
-    user_id: Identifier
-    event_time: Moment
-    item_id: Identifier | None = None
-    session_id: Identifier | None = None
-    value: float | None = None
-    quantity: Count | None = None
-    query: Text | None = None
-    context: dict[str, Scalar] = msgspec.field(default_factory=dict)
-    recommendation_id: Identifier | None = None
-    anonymous_id: Identifier | None = None
-
     def __post_init__(self) -> None:
-        # Runs for every event that is read; written for the common case, an act on an item without a value.
         kind = self.event_type
         if kind is _SEARCH:
             if not self.query:

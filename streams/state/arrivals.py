@@ -4,29 +4,31 @@ from typing import Final
 from zlib import crc32
 
 from streams.contexts import context_in
-from streams.contracts import Event, EventType, Record
+from streams.contracts import EventFields, EventType, Record
 from streams.topics import CLICKSTREAM
 
-Arrival = tuple[int, str | None, int, float | None, str | None, int, int, int, str | None, str, int, str | None]
+Arrival = tuple[
+    str, int, str | None, int, float | None, str | None, int, int, int, str | None, str, int, str | None
+]
 """What the fold and the feedback app need of an event, so that record and event can go at once.
 
-First the fields of a `UserAction` from `event_type` to `context`, in their order; then the event's id, the mark of
+First the fields of a `UserAction`, in their order; then the event's id, the mark of
 its session (1 to 65,535, equal for equal ids; 0 for none), and the words of a search. A tuple, because it is made,
 taken apart and cut for every event.
 """
 
-ITEM_ID: Final = 1
-TIME_MS: Final = 2
-TOPIC: Final = 5
-CREATE_TIME_MS: Final = 7
-CONTEXT: Final = 8
-EVENT_ID: Final = 9
+ITEM_ID: Final = 2
+TIME_MS: Final = 3
+TOPIC: Final = 6
+CREATE_TIME_MS: Final = 8
+CONTEXT: Final = 9
+EVENT_ID: Final = 10
 """Where these stand in an `Arrival`."""
 
 _RATING, _SEARCH = EventType.RATING, EventType.SEARCH
 
 
-def arrival_of(record: Record, event: Event, time_ms: int, context_field: str) -> Arrival:
+def arrival_of(record: Record, event: EventFields, time_ms: int, context_field: str) -> Arrival:
     """Return what the fold needs of an event.
 
     Args:
@@ -35,6 +37,7 @@ def arrival_of(record: Record, event: Event, time_ms: int, context_field: str) -
     """
     kind, session_id = event.event_type, event.session_id
     return (
+        event.user_id,
         kind.code,
         event.item_id,
         time_ms,

@@ -1,4 +1,4 @@
-"""One batch of the state worker: each user's state is decoded once, changed by all their events, encoded once."""
+"""One batch of the state worker: the events of each user are gathered, and fold their state together."""
 
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from streams.contracts import Erasure, Output
 from streams.errors import DataError
 from streams.privacy.receipts import ERASURE_HEADER, receipt, receipt_record
 from streams.state.arrivals import Arrival
+from streams.state.compiled import Usual
 from streams.state.draft import Draft, packed, thaw
 from streams.state.feedback import Feedback
 from streams.state.fold import apply
@@ -23,8 +24,8 @@ class Work(msgspec.Struct, gc=False):
     Attributes:
         key: the user's id in bytes.
         value: their state as it is stored; None where nothing is known of them (any more).
-        arrivals: events that the state does not hold yet.
-        changed: whether the stored state must be written again.
+        arrivals: events that `value` does not hold yet.
+        changed: whether `value` is of this batch, and must be written.
     """
 
     user_id: str
@@ -53,6 +54,8 @@ class Batch:
         self._feedback = feedback
         self._erased: list[Output] = []
         self._repeats = 0
+        self._usual = None if Usual is None else Usual(rules)
+        self._waiting: list[Work] = []
 
     def known(self, user_id: str, key: bytes, partition: int) -> Work | None:
         """Return a user whom the store knows on this partition, from now on part of the batch."""
@@ -66,6 +69,18 @@ class Batch:
         """Return a user of whom nothing is known, from now on part of the batch."""
         work = self.users[key] = Work(user_id, key, partition, None, [])
         return work
+
+    def take(self, work: Work, arrival: Arrival) -> None:
+        """Take an event of a user of the batch."""
+        if not work.arrivals:
+            self._waiting.append(work)
+        work.arrivals.append(arrival)
+
+    def settle(self) -> None:
+        """Fold what was taken."""
+        for work in self._waiting:
+            self._fold(work)
+        self._waiting.clear()
 
     def erase(self, work: Work, erasure: Erasure, now: datetime) -> None:
         """Forget the user; what they do from here on starts from nothing."""
@@ -87,11 +102,10 @@ class Batch:
         Raises:
             DataError: a stored state is of another layout, or damaged.
         """
+        self.settle()
         outputs = self._erased
         put = self._store.put
         for work in self.users.values():
-            if work.arrivals:
-                self._fold(work)
             if not work.changed:
                 continue
             key, partition, value = work.key, work.partition, work.value
@@ -107,23 +121,32 @@ class Batch:
         arrivals, work.arrivals = work.arrivals, []
         if not arrivals:
             return
-        value = work.value
-        draft = Draft.of_nothing(work.user_id, work.partition) if value is None else _thawed(value, work.partition)
-        accepted = apply(draft, arrivals, self._rules)
+        value, accepted = self._folded(work, arrivals)
         if accepted:
-            work.value, work.changed = packed(draft), True
+            work.value, work.changed = value, True
             if self._feedback is not None:
-                self._feedback.add(accepted, work.user_id, work.partition)
+                self._feedback.add(accepted, work.partition)
         self._repeats += len(arrivals) - len(accepted)
+
+    def _folded(self, work: Work, arrivals: list[Arrival]) -> tuple[bytes | None, list[Arrival]]:
+        """Return the next value of the state and the arrivals that were no repeats."""
+        value = work.value
+        if self._usual is not None:
+            begin = packed(Draft.of_nothing(work.user_id, work.partition)) if value is None else value
+            if (found := self._usual.fold(begin, arrivals, work.changed)) is not None:
+                return found
+        draft = Draft.of_nothing(work.user_id, work.partition) if value is None else _thawed(value, work.partition)
+        if not work.changed:
+            draft.caused_by.clear()
+        accepted = apply(draft, arrivals, self._rules)
+        return packed(draft) if accepted else value, accepted
 
 
 def _thawed(value: bytes, partition: int) -> Draft:
     try:
-        draft = thaw(value)
+        return thaw(value)
     except msgspec.DecodeError as error:
         raise DataError(
             f"A state in {USER_STATE}-{partition} cannot be read: {error}.",
             f"make states of another version again: delete {USER_STATE} and the state worker's offsets.",
         ) from None
-    draft.caused_by.clear()
-    return draft

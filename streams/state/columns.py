@@ -26,7 +26,7 @@ def insert(draft: Draft, arrival: Arrival, item: bytes) -> None:
     Args:
         item: its id, which ends with `END`.
     """
-    kind, _, time_ms, value, _, _, _, _, _, _, mark, _ = arrival
+    _, kind, _, time_ms, value, _, _, _, _, _, _, mark, _ = arrival
     row, at = length(draft), len(draft.item_column)
     if row and _time_at(draft, row - 1) > time_ms:
         row = bisect_right(_times(draft), time_ms)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import Raw
+
 from streams.codec import SCHEMA_VERSION, encode_msgpack
 from streams.contracts import Headers, Output
 from streams.state.arrivals import CONTEXT, ITEM_ID, Arrival
@@ -9,10 +11,6 @@ from streams.topics import USER_ACTIONS
 
 RECORD_BYTES = 64 * 1024
 """Most bytes of a record of several entries: the reader takes whole records, and keeps many in a queue."""
-
-Action = tuple[str | int | float | None, ...]
-"""The fields of a `UserAction`, with the same form on the wire, `context` only where something is counted by it;
-one is made for every event."""
 
 _RECORD_ENTRIES = 256
 
@@ -27,20 +25,21 @@ class Feedback:
     def __init__(self, context_field: str = "") -> None:
         self._fields = CONTEXT + 1 if context_field else CONTEXT  # of an arrival
         self._outputs: list[Output] = []
-        self._actions: dict[int, list[Action]] = {}
+        self._actions: dict[int, list[Raw]] = {}
 
-    def add(self, accepted: Sequence[Arrival], user_id: str, partition: int) -> None:
+    def add(self, accepted: Sequence[Arrival], partition: int) -> None:
         """Take in accepted events of one user.
 
+        Each is encoded at once, as a `UserAction`, so that the event can go: those of a batch fill the cache.
+
         Args:
-            user_id: as the internal topics have it.
+            accepted: with the user's id as the internal topics have it.
             partition: of the records.
         """
-        actions = self._actions.get(partition)
-        if actions is None:
-            actions = self._actions[partition] = []
-        user, fields = (user_id,), self._fields
-        actions += [user + arrival[:fields] for arrival in accepted if arrival[ITEM_ID] is not None]
+        fields = self._fields
+        self._actions.setdefault(partition, []).extend(
+            [Raw(encode_msgpack(arrival[:fields])) for arrival in accepted if arrival[ITEM_ID] is not None]
+        )
 
     def erased(self, partition: int, key: bytes, headers: Headers) -> None:
         """Say that what was told of the user so far is to be forgotten.
@@ -64,7 +63,7 @@ class Feedback:
                 self._outputs.append(Output(USER_ACTIONS, partition, None, value))
 
 
-def _fitting(actions: Sequence[Action]) -> Iterator[bytes]:
+def _fitting(actions: Sequence[Raw]) -> Iterator[bytes]:
     """Return the values of as many records as these actions need, in order: `ActionBatch`."""
     value = encode_msgpack((SCHEMA_VERSION, actions))
     half = len(actions) // 2

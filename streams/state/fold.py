@@ -79,7 +79,7 @@ def apply(draft: Draft, arrivals: Sequence[Arrival], rules: Rules) -> list[Arriv
     newest_ms, second_ms, last_mark = draft.last_event_time_ms, draft.second_event_time_ms, draft.last_session
     window, gap_ms = rules.recent_bytes, rules.session_gap_ms
     for arrival in arrivals:
-        code, item_id, time_ms, _, _, topic, offset, _, _, event_id, mark, query = arrival
+        _, code, item_id, time_ms, _, _, topic, offset, _, _, event_id, mark, query = arrival
         if offset <= applied[topic]:
             continue
         event_hash = xxh3_64_digest(event_id.encode())[:HASH_BYTES]
@@ -140,7 +140,7 @@ def _search(draft: Draft, query: str | None, time_ms: int) -> None:
 
 
 def _place(draft: Draft, arrival: Arrival) -> None:
-    code, item_id, time_ms, *_ = arrival
+    _, code, item_id, time_ms, *_ = arrival
     item = (item_id or "").encode() + END
     if code not in _DECISIONS or columns.retract(draft, item, time_ms, _DECISIONS):
         columns.insert(draft, arrival, item)

@@ -1,7 +1,9 @@
 """From the bytes of a record to an event or an erasure, or to the reason why it holds neither."""
 
+from datetime import UTC, datetime
+
 from streams.clock import to_ms
-from streams.codec import UNREADABLE, decode_erasure, decode_event, unreadable
+from streams.codec import UNREADABLE, decode_erasure, decode_event, decode_event_fields, unreadable
 from streams.contracts import Erasure, Event, EventType, Record, Rejected
 from streams.settings.state import StateSettings
 from streams.state.arrivals import Arrival, arrival_of
@@ -11,7 +13,9 @@ from streams.topics import ERASURES, REKEYED
 Message = tuple[Record, str, Arrival] | tuple[Record, Erasure, None]
 """A record and what it says: the user's id and an arrival, or an erasure."""
 
-_RATING = EventType.RATING
+_RATING, _SEARCH = EventType.RATING, EventType.SEARCH
+_EARLY_MS, _LATE_MS = to_ms(datetime(1991, 1, 1, tzinfo=UTC)), to_ms(datetime(2200, 1, 1, tzinfo=UTC))
+"""In between, an event's year is one that `Event` takes."""
 
 
 class Intake:
@@ -39,17 +43,21 @@ class Intake:
         try:
             if record.topic == ERASURES:
                 return record, decode_erasure(value), None
-            event = decode_event(value)
+            event = decode_event_fields(value)
+            time_ms = to_ms(event.event_time)
+            suspect = (
+                event.item_id is None
+                or event.event_type is _SEARCH
+                or event.value is not None
+                or event.event_type is _RATING
+                or 0 < record.timestamp_ms < time_ms - self._forward_jump_ms
+                or record.topic == REKEYED
+                or not _EARLY_MS < time_ms < _LATE_MS
+            )
+            if suspect and (refused := self._refused(record, decode_event(value), time_ms)):
+                return refused
         except UNREADABLE as error:
             return unreadable(record, error)
-        time_ms = to_ms(event.event_time)
-        suspect = (
-            0 < record.timestamp_ms < time_ms - self._forward_jump_ms
-            or event.event_type is _RATING
-            or record.topic == REKEYED
-        )
-        if suspect and (refused := self._refused(record, event, time_ms)):
-            return refused
         return record, event.user_id, arrival_of(record, event, time_ms, self._context_field)
 
     def _refused(self, record: Record, event: Event, time_ms: int) -> Rejected | None:

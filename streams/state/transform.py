@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+import structlog
+
 from streams import metrics
 from streams.clock import Clock, from_ms, wall_seconds
 from streams.contracts import Erasure, Output, Record, Rejected
@@ -10,6 +12,7 @@ from streams.partitioner import astray
 from streams.privacy.pseudonyms import pseudonymise
 from streams.settings import Settings
 from streams.state.batch import Batch, Work
+from streams.state.compiled import SETTLED_RECORDS, Usual
 from streams.state.feedback import Feedback
 from streams.state.intake import Intake, Message
 from streams.state.ownership import Homes, passed_on
@@ -17,6 +20,8 @@ from streams.state.rules import Rules
 from streams.store import MemoryStore, PartitionStore, ends_of
 from streams.topics import CLICKSTREAM, ERASURES, REKEYED, USER_STATE
 from streams.transform import Changelog, Ends, changelog
+
+_log = structlog.get_logger()
 
 
 class StateTransform:
@@ -39,6 +44,7 @@ class StateTransform:
         store: PartitionStore | None = None,
         clock: Clock = wall_seconds,
     ) -> None:
+        _log.info("fold", compiled=Usual is not None)
         self._settings = settings
         self._partitions = partitions
         self._store = MemoryStore() if store is None else store
@@ -56,7 +62,9 @@ class StateTransform:
         outputs: list[Output] = []
         # With pseudonyms nobody is met under the key of a record.
         met = users.users if self._rename is None else dict[bytes, Work]()
-        for message in batch:
+        for number, message in enumerate(batch, start=1):
+            if number % SETTLED_RECORDS == 0:
+                users.settle()
             record, what, arrival = message
             work = met.get(record.key or b"")
             # Most records are one more event of somebody whom the batch has met, in the right place.
@@ -66,7 +74,7 @@ class StateTransform:
                 and work.partition == record.partition
                 and arrival is not None
             ):
-                work.arrivals.append(arrival)
+                users.take(work, arrival)
             elif (stray := self._sorted_in(users, message)) is not None:
                 outputs.append(stray)
         outputs += users.outputs()
@@ -92,7 +100,7 @@ class StateTransform:
         if isinstance(what, Erasure):
             users.erase(work, what, from_ms(int(self._clock() * 1000)))
         elif arrival is not None:
-            work.arrivals.append(arrival)
+            users.take(work, arrival if pseudonym is None else (pseudonym, *arrival[1:]))
         return None
 
     def tick(self) -> Iterable[Output]:

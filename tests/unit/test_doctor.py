@@ -43,7 +43,7 @@ def test_this_machine_is_well_and_only_the_broker_is_missing() -> None:
     findings = examine(load_settings())
     assert healthy(findings)
     assert {finding.check for finding in findings} == {
-        "Python", "FAISS", "BLAS", "Disk", "Encoder", "Broker", "Topics", "Model",
+        "Python", "Fold", "FAISS", "BLAS", "Disk", "Encoder", "Broker", "Topics", "Model",
     }  # fmt: skip
     by_check = {finding.check: finding for finding in findings}
     assert by_check["FAISS"].status is Status.OK
@@ -61,6 +61,15 @@ def test_an_old_python_is_a_problem() -> None:
     (found,) = machine.python((3, 10, 2))
     assert found.status is Status.PROBLEM
     assert "3.11" in found.action
+
+
+@pytest.mark.parametrize(("built", "status"), [(object, Status.OK), (None, Status.WARNING)])
+def test_a_fold_that_was_not_compiled_is_told(
+    built: object, status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "Usual", built)
+    (found,) = machine.fold()
+    assert found.status is status
 
 
 @pytest.mark.parametrize(

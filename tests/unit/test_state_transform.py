@@ -8,12 +8,14 @@ import msgspec
 import pytest
 
 from streams.codec import decode_action_batch, decode_receipt, decode_user_state
-from streams.contracts import EventType, Output, Record, Rejected
+from streams.contracts import EventType, Output, Record, Rejected, UserAction
 from streams.dead_letters import dead_letter
 from streams.errors import BrokerError, DataError
 from streams.partitioner import owner
 from streams.privacy.receipts import ERASURE_HEADER
 from streams.settings import Settings, load_settings
+from streams.state import batch
+from streams.state.compiled import SETTLED_RECORDS
 from streams.state.transform import StateTransform
 from streams.topics import (
     CLICKSTREAM,
@@ -29,6 +31,12 @@ PARTITIONS = 4
 HOME = owner(b"u1", PARTITIONS)
 CREATED_MS = 1_716_000_000_000
 NOW = 1_716_000_100.0
+
+
+@pytest.fixture(autouse=True, params=["as built", "in Python"])
+def _fold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "in Python":
+        monkeypatch.setattr(batch, "Usual", None)
 
 
 @pytest.fixture
@@ -83,6 +91,26 @@ def test_the_next_batch_names_only_its_own_causes(transform: StateTransform) -> 
     run(transform, record(0))
     (output,) = run(transform, record(1))
     assert decode_user_state(output.value or b"").caused_by == ("e1",)
+
+
+def test_of_a_batch_that_is_folded_in_parts_nothing_shows_but_the_newest_causes() -> None:
+    count = min(SETTLED_RECORDS, 1_000) * 2 + 10
+    kinds = ["view", "impression", "click", "search", "rating", "like"]
+    log = [
+        record(n, event_type=kinds[n // 100 % 6], item_id=f"i{n % 70}", query="q", value=3.0) for n in range(count)
+    ]
+    together, one_by_one = made(load_settings()), made(load_settings())
+    outputs, told = run(together, *log), [out for each in log for out in run(one_by_one, each)]
+    (found,) = (decode_user_state(out.value or b"") for out in outputs if out.topic == USER_STATE)
+    *_, last = (decode_user_state(out.value or b"") for out in told if out.topic == USER_STATE)
+    assert found.caused_by == tuple(f"e{n}" for n in range(count - 20, count))
+    assert msgspec.structs.replace(found, caused_by=()) == msgspec.structs.replace(last, caused_by=())
+    assert acts(outputs) == acts(told)
+
+
+def acts(outputs: list[Output]) -> list[UserAction]:
+    batches = [decode_action_batch(out.value or b"") for out in outputs if out.topic == USER_ACTIONS]
+    return [act for each in batches for act in each.actions]
 
 
 @pytest.mark.parametrize(

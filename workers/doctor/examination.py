@@ -14,6 +14,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Return what every check found, in the order in which it is to be mended."""
     found = [
         *examined("Python", machine.python),
+        *examined("Fold", machine.fold),
         *examined("FAISS", machine.faiss),
         *examined("BLAS", machine.blas),
         *examined("Disk", machine.disk, settings),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from streams.settings import Settings
+from streams.state.compiled import Usual
 from streams.state.storing import store_directory
 from workers.bundles import bundles_directory
 from workers.doctor.findings import Finding, counted, ok, problem, warning
@@ -38,6 +39,18 @@ def python(version: tuple[int, ...] = sys.version_info[:3]) -> Iterator[Finding]
         )
     else:
         yield ok("Python", f"Python {name}.")
+
+
+def fold() -> Iterator[Finding]:
+    """Look at whether the fold of usual events was compiled."""
+    if Usual is None:
+        yield warning(
+            "Fold",
+            "The state worker folds in Python: there was no C compiler when Headrace was installed.",
+            "install one (Debian: `apt-get install gcc python3-dev`) and Headrace again; it takes less CPU then.",
+        )
+    else:
+        yield ok("Fold", "The fold of usual events is compiled.")
 
 
 def faiss() -> Iterator[Finding]:

@@ -1,0 +1,15 @@
+"""The compiled fold of usual events, where it was built: see `streams/state/usual.pyx`."""
+
+__all__ = ["SETTLED_RECORDS", "Usual"]
+
+try:
+    from streams.state.usual import Usual
+except ImportError:  # there was no C compiler when Headrace was installed
+    Usual = None  # type: ignore[assignment,misc]
+
+SETTLED_RECORDS = 1_000 if Usual is not None else 1_000_000
+"""After so many records of a batch the events so far are folded.
+
+Compiled, a fold is so cheap that what counts is that the events are still in the processor's cache; in Python it
+is that a state is read and written as seldom as can be.
+"""

@@ -1,0 +1,8 @@
+from streams.state.arrivals import Arrival
+from streams.state.rules import Rules
+
+class Usual:
+    def __init__(self, rules: Rules) -> None: ...
+    def fold(
+        self, value: bytes, arrivals: list[Arrival], goes_on: bool, /
+    ) -> tuple[bytes, list[Arrival]] | None: ...
