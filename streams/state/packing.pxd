@@ -185,3 +185,12 @@ cdef inline void append_double(Column* column, double number) noexcept:
     cdef uint64_t bits
     memcpy(&bits, &number, sizeof(bits))
     append_number(column, bits)
+
+
+cdef inline int64_t time_of(Column rows) noexcept:
+    """Return the event time of the first row, milliseconds since the epoch."""
+    cdef int64_t time_ms = 0
+    cdef int place
+    for place in range(6):
+        time_ms |= <int64_t>rows.at[place] << 8 * place
+    return time_ms

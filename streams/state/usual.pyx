@@ -17,7 +17,7 @@ from libc.string cimport memchr, memcmp
 from streams.state.forgetting cimport crowd, id_size
 from streams.state.packing cimport (
     Column, Reader, Span, append, append_byte, append_double, append_number, cut, grown, read_bytes, read_integer,
-    read_list, skip_text, write, write_bytes, write_integer, write_list_head, write_text, write_two,
+    read_list, skip_text, time_of, write, write_bytes, write_integer, write_list_head, write_text, write_two,
 )
 
 from xxhash import xxh3_64_digest as digest_of
@@ -293,12 +293,3 @@ cdef bint holds_item(Column items, Span item) noexcept:
             return True
         at += size
     return False
-
-
-cdef int64_t time_of(Column rows) noexcept:
-    """Return the event time of the first row, milliseconds since the epoch."""
-    cdef int64_t time_ms = 0
-    cdef int place
-    for place in range(6):
-        time_ms |= <int64_t>rows.at[place] << 8 * place
-    return time_ms

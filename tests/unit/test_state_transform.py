@@ -1,21 +1,18 @@
 """The state worker's transform, without a broker: a store that is open, records in, records out."""
 
-import json
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import pytest
 
 from streams.codec import decode_action_batch, decode_receipt, decode_user_state
-from streams.contracts import EventType, Output, Record, Rejected, UserAction
+from streams.contracts import EventType, Record, Rejected
 from streams.dead_letters import dead_letter
 from streams.errors import BrokerError, DataError
 from streams.partitioner import owner
 from streams.privacy.receipts import ERASURE_HEADER
 from streams.settings import Settings, load_settings
 from streams.state import batch
-from streams.state.compiled import SETTLED_RECORDS
 from streams.state.transform import StateTransform
 from streams.topics import (
     CLICKSTREAM,
@@ -26,11 +23,7 @@ from streams.topics import (
     USER_STATE,
     dead_letters,
 )
-
-PARTITIONS = 4
-HOME = owner(b"u1", PARTITIONS)
-CREATED_MS = 1_716_000_000_000
-NOW = 1_716_000_100.0
+from tests.unit.clicks import CREATED_MS, HOME, NOW, PARTITIONS, erasure, made, record, run
 
 
 @pytest.fixture(autouse=True, params=["as built", "in Python"])
@@ -42,34 +35,6 @@ def _fold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.fixture
 def transform() -> StateTransform:
     return made(load_settings(state={"feedback": False}))
-
-
-def made(settings: Settings) -> StateTransform:
-    transform = StateTransform(settings, PARTITIONS, clock=lambda: NOW)
-    transform.assigned(range(PARTITIONS))
-    return transform
-
-
-def record(offset: int = 0, *, topic: str = CLICKSTREAM, partition: int = HOME, **change: Any) -> Record:
-    fields = {
-        "event_id": f"e{offset}",
-        "event_type": "view",
-        "user_id": "u1",
-        "item_id": f"i{offset}",
-        "event_time": "2024-05-01T10:00:00Z",
-        **change,
-    }
-    return Record(topic, partition, offset, CREATED_MS, b"u1", json.dumps(fields).encode())
-
-
-def erasure(offset: int, user_id: str = "u1", partition: int = HOME) -> Record:
-    request = {"erasure_id": f"x{offset}", "user_id": user_id, "requested_at": "2024-05-18T00:00:00Z"}
-    return Record(ERASURES, partition, offset, CREATED_MS, user_id.encode(), json.dumps(request).encode())
-
-
-def run(transform: StateTransform, *records: Record) -> list[Output]:
-    decoded = [transform.decode(each) for each in records]
-    return list(transform.handle([each for each in decoded if not isinstance(each, Rejected)]))
 
 
 def test_a_user_is_published_once_a_batch_with_all_its_causes(transform: StateTransform) -> None:
@@ -91,26 +56,6 @@ def test_the_next_batch_names_only_its_own_causes(transform: StateTransform) -> 
     run(transform, record(0))
     (output,) = run(transform, record(1))
     assert decode_user_state(output.value or b"").caused_by == ("e1",)
-
-
-def test_of_a_batch_that_is_folded_in_parts_nothing_shows_but_the_newest_causes() -> None:
-    count = min(SETTLED_RECORDS, 1_000) * 2 + 10
-    kinds = ["view", "impression", "click", "search", "rating", "like"]
-    log = [
-        record(n, event_type=kinds[n // 100 % 6], item_id=f"i{n % 70}", query="q", value=3.0) for n in range(count)
-    ]
-    together, one_by_one = made(load_settings()), made(load_settings())
-    outputs, told = run(together, *log), [out for each in log for out in run(one_by_one, each)]
-    (found,) = (decode_user_state(out.value or b"") for out in outputs if out.topic == USER_STATE)
-    *_, last = (decode_user_state(out.value or b"") for out in told if out.topic == USER_STATE)
-    assert found.caused_by == tuple(f"e{n}" for n in range(count - 20, count))
-    assert msgspec.structs.replace(found, caused_by=()) == msgspec.structs.replace(last, caused_by=())
-    assert acts(outputs) == acts(told)
-
-
-def acts(outputs: list[Output]) -> list[UserAction]:
-    batches = [decode_action_batch(out.value or b"") for out in outputs if out.topic == USER_ACTIONS]
-    return [act for each in batches for act in each.actions]
 
 
 @pytest.mark.parametrize(
