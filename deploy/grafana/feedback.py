@@ -184,12 +184,13 @@ def board() -> Board:
                 ),
                 chart(
                     "What answers no recommendation?",
-                    "Actions a second that fit no slate, by reason, and repeats that were left out.",
+                    "Actions a second that fit no slate, by reason; repeats that are left out; faded trends.",
                     "cps",
                     Query(
                         or_nothing(rate("headrace_feedback_unattributed_total", "reason"), "reason"), "{{reason}}"
                     ),
                     Query(rate("headrace_feedback_duplicates_total"), "repeats"),
+                    Query(rate("headrace_feedback_faded_trends_total"), "faded trends"),
                     width=6,
                 ),
                 chart(
