@@ -38,7 +38,7 @@ class Trending:
         self._jump_ms = int(settings.jump_seconds * 1000)
         self._most_contexts = settings.contexts_per_item
         self._times: dict[int, StreamTime] = {}
-        self._round: Iterator[tuple[bytes, bytes]] = iter(())
+        self._round: Iterator[bytes] = iter(())
 
     def recovered(self, partitions: frozenset[int]) -> None:
         """Take the table as Faust has recovered it; `partitions` are all that are owned now."""
@@ -53,13 +53,15 @@ class Trending:
                 for activity in activities(message.actions):
                     self._count(record, activity, changed)
         values: dict[_Place, bytes | None] = {place: encode_msgpack(trend) for place, trend in changed.items()}
-        values.update((place, None) for place in self._faded(len(changed)) if place not in changed)
+        faded_places = [place for place in self._next(len(changed)) if place not in changed and self._faded(place)]
+        values.update(dict.fromkeys(faded_places))
         await self._outbox.deliver(
             Output(ITEM_TRENDS, number, item_id.encode(), value) for (number, item_id), value in values.items()
         )
         await self._table.write(
             {table_key(number, item_id): (number, value) for (number, item_id), value in values.items()}
         )
+        metrics.TRENDS_FADED.inc(len(faded_places))
 
     def _count(self, record: Record, activity: Activity, changed: dict[_Place, ItemTrend]) -> None:
         place = record.partition, activity.item_id
@@ -71,23 +73,17 @@ class Trending:
         else:
             changed[place] = after
 
-    def _faded(self, most: int) -> list[_Place]:
-        """Return which of the next `most` trends of the table have faded; a round goes through all of them."""
-        ended = []
-        for key, _ in self._next(most):
-            place = place_of(key)
-            time, trend = self._times.get(place[0]), self._stored(place)
-            # What a partition's time is, is known once something was read from it.
-            if time is not None and trend is not None and faded(trend, time.now_ms):
-                ended.append(place)
-        metrics.TRENDS_FADED.inc(len(ended))
-        return ended
-
-    def _next(self, most: int) -> list[tuple[bytes, bytes]]:
-        found = list(islice(self._round, most))
+    def _next(self, most: int) -> list[_Place]:
+        """Return places of the table that it is the turn of; a round goes through all of them."""
+        found = [place_of(key) for key in islice(self._round, most)]
         if len(found) < most:
-            self._round = self._table.items()
+            self._round = iter([key for key, _ in self._table.items()])
         return found
+
+    def _faded(self, place: _Place) -> bool:
+        # What a partition's time is, is known once something was read from it.
+        time, trend = self._times.get(place[0]), self._stored(place)
+        return time is not None and trend is not None and faded(trend, time.now_ms)
 
     def _stored(self, place: _Place) -> ItemTrend | None:
         value = self._table.get(table_key(*place))
@@ -105,10 +101,10 @@ def table_key(partition: int, item_id: str) -> bytes:
 
 def partition_of(key: bytes) -> int:
     """Return the partition of a key of the table."""
-    return int(key.partition(b" ")[0])
+    return place_of(key)[0]
 
 
-def place_of(key: bytes) -> tuple[int, str]:
+def place_of(key: bytes) -> _Place:
     """Return what `table_key` was made of."""
     number, _, item_id = key.partition(b" ")
     return int(number), item_id.decode()
