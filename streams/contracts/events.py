@@ -49,7 +49,7 @@ class EventFields(
     tag=1,
     gc=False,
 ):
-    """The fields of an event, each right by itself; whether they fit together, `Event` says."""
+    """The fields of an event, each right by itself; those of an `Event` fit together too."""
 
     event_id: Identifier
     event_type: EventType
@@ -63,6 +63,23 @@ class EventFields(
     context: dict[str, Scalar] = msgspec.field(default_factory=dict)
     recommendation_id: Identifier | None = None
     anonymous_id: Identifier | None = None
+
+    def misfit(self) -> str | None:
+        """Return what does not fit together, or None."""
+        kind = self.event_type
+        if kind is _SEARCH:
+            if not self.query:
+                return "event_type 'search' needs a query"
+        elif self.item_id is None:
+            return f"event_type {kind.value!r} needs an item_id"
+        if self.value is not None:
+            if not isfinite(self.value):
+                return "value must be finite"
+        elif kind is _RATING:
+            return "event_type 'rating' needs a value"
+        if not 1990 <= self.event_time.year <= 2200:
+            return "event_time must lie between 1990 and 2200"
+        return None
 
 
 class Event(EventFields, frozen=True, tag=1):
@@ -84,16 +101,5 @@ class Event(EventFields, frozen=True, tag=1):
     """
 
     def __post_init__(self) -> None:
-        kind = self.event_type
-        if kind is _SEARCH:
-            if not self.query:
-                raise ValueError("event_type 'search' needs a query")
-        elif self.item_id is None:
-            raise ValueError(f"event_type {kind.value!r} needs an item_id")
-        if self.value is not None:
-            if not isfinite(self.value):
-                raise ValueError("value must be finite")
-        elif kind is _RATING:
-            raise ValueError("event_type 'rating' needs a value")
-        if not 1990 <= self.event_time.year <= 2200:
-            raise ValueError("event_time must lie between 1990 and 2200")
+        if misfit := self.misfit():
+            raise ValueError(misfit)

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from streams.clock import to_ms
-from streams.codec import UNREADABLE, decode_erasure, decode_event, decode_event_fields, unreadable
-from streams.contracts import Erasure, Event, EventType, Record, Rejected
+from streams.codec import UNREADABLE, decode_erasure, decode_event_fields, unreadable
+from streams.contracts import Erasure, EventFields, EventType, Record, Rejected
 from streams.settings.state import StateSettings
 from streams.state.arrivals import Arrival, arrival_of
 from streams.state.ownership import Homes
@@ -15,7 +15,7 @@ Message = tuple[Record, str, Arrival] | tuple[Record, Erasure, None]
 
 _RATING, _SEARCH = EventType.RATING, EventType.SEARCH
 _EARLY_MS, _LATE_MS = to_ms(datetime(1991, 1, 1, tzinfo=UTC)), to_ms(datetime(2200, 1, 1, tzinfo=UTC))
-"""In between, an event's year is one that `Event` takes."""
+"""In between, `EventFields.misfit` has nothing to say of the time, in whatever zone."""
 
 
 class Intake:
@@ -44,23 +44,25 @@ class Intake:
             if record.topic == ERASURES:
                 return record, decode_erasure(value), None
             event = decode_event_fields(value)
-            time_ms = to_ms(event.event_time)
-            suspect = (
-                event.item_id is None
-                or event.event_type is _SEARCH
-                or event.value is not None
-                or event.event_type is _RATING
-                or 0 < record.timestamp_ms < time_ms - self._forward_jump_ms
-                or record.topic == REKEYED
-                or not _EARLY_MS < time_ms < _LATE_MS
-            )
-            if suspect and (refused := self._refused(record, decode_event(value), time_ms)):
-                return refused
         except UNREADABLE as error:
             return unreadable(record, error)
+        time_ms = to_ms(event.event_time)
+        suspect = (
+            event.item_id is None
+            or event.event_type is _SEARCH
+            or event.value is not None
+            or event.event_type is _RATING
+            or 0 < record.timestamp_ms < time_ms - self._forward_jump_ms
+            or record.topic == REKEYED
+            or not _EARLY_MS < time_ms < _LATE_MS
+        )
+        if suspect and (refused := self._refused(record, event, time_ms)):
+            return refused
         return record, event.user_id, arrival_of(record, event, time_ms, self._context_field)
 
-    def _refused(self, record: Record, event: Event, time_ms: int) -> Rejected | None:
+    def _refused(self, record: Record, event: EventFields, time_ms: int) -> Rejected | None:
+        if misfit := event.misfit():
+            return Rejected(record, "invalid", misfit)
         if 0 < record.timestamp_ms < time_ms - self._forward_jump_ms:
             detail = "event_time lies further ahead of the record's CreateTime than state.forward_jump_seconds"
             return Rejected(record, "ahead", detail)
