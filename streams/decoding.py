@@ -1,7 +1,7 @@
 """The records of one batch, decoded while they are handled."""
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from operator import attrgetter
 from typing import Generic, TypeVar, cast
 
@@ -69,17 +69,19 @@ class Decoding(Generic[M]):
         if not all(number in self._active for number in numbers):
             records = [record for record in records if record.partition in self._active]
         decoded = [*map(self._decode, records)]
-        self._note(records, of_one_place=len(topics) == len(numbers) == 1)
+        if (
+            len(topics) == len(numbers) == 1 and records
+        ):  # as most chunks: a fetch brings much of a partition at once
+            self.counts[records[0].topic] += len(records)
+            self._note_places((records[0], records[-1]))
+        else:
+            self.counts.update(map(_topic, records))
+            self._note_places(records)
         self.seconds += monotonic_seconds() - started
         return decoded
 
-    def _note(self, records: list[Record], of_one_place: bool) -> None:
-        # Most chunks are of one place, since a fetch brings much of a partition at once.
-        for record in records[:1] if of_one_place else records:
-            self._first_offsets.setdefault((record.topic, record.partition), record.offset)
-        for record in records[-1:] if of_one_place else records:
-            self.newest[record.topic, record.partition] = record
-        if of_one_place and records:
-            self.counts[records[0].topic] += len(records)
-        else:
-            self.counts.update(map(_topic, records))
+    def _note_places(self, records: Sequence[Record]) -> None:
+        for record in records:
+            place = record.topic, record.partition
+            self._first_offsets.setdefault(place, record.offset)
+            self.newest[place] = record
