@@ -42,19 +42,22 @@ class Batch:
     Args:
         store: of the owned partitions; `outputs` brings it up to date.
         feedback: takes the accepted events that name an item, or None.
+        usual: folds by the same rules; None leaves all to the fold in Python.
 
     Attributes:
         users: by the bytes of their id, in the order in which the batch met them.
     """
 
-    def __init__(self, store: PartitionStore, rules: Rules, feedback: Feedback | None) -> None:
+    def __init__(
+        self, store: PartitionStore, rules: Rules, feedback: Feedback | None, usual: "Usual | None"
+    ) -> None:
         self.users: dict[bytes, Work] = {}
         self._store = store
         self._rules = rules
         self._feedback = feedback
         self._erased: list[Output] = []
         self._repeats = 0
-        self._usual = None if Usual is None else Usual(rules)
+        self._usual = usual
         self._waiting: list[Work] = []
 
     def known(self, user_id: str, key: bytes, partition: int) -> Work | None:

@@ -4,8 +4,10 @@ __all__ = ["SETTLED_RECORDS", "Usual"]
 
 try:
     from streams.state.usual import Usual
-except ImportError:  # there was no C compiler when Headrace was installed
-    Usual = None  # type: ignore[assignment,misc]
+except (
+    ModuleNotFoundError
+):  # there was no C compiler when Headrace was installed; what is there but broken, raises
+    Usual = None  # type: ignore[assignment,misc] # the stub says that it is a class
 
 SETTLED_RECORDS = 1_000 if Usual is not None else 1_000_000
 """After so many records of a batch the events so far are folded.

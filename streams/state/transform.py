@@ -44,12 +44,13 @@ class StateTransform:
         store: PartitionStore | None = None,
         clock: Clock = wall_seconds,
     ) -> None:
-        _log.info("fold", compiled=Usual is not None)
         self._settings = settings
         self._partitions = partitions
         self._store = MemoryStore() if store is None else store
         self._clock = clock
         self._rules = Rules.of(settings.state)
+        self._usual = None if Usual is None else Usual(self._rules)
+        _log.info("fold", compiled=self._usual is not None)
         self._homes = Homes(partitions)
         self._rename = pseudonymise(settings.privacy)
         # The event or erasure, or why the record holds none. No method of its own: every record would pass it.
@@ -58,7 +59,7 @@ class StateTransform:
     def handle(self, batch: Iterable[Message]) -> Iterable[Output]:
         """Fold the batch; return the new state of every user that changed, and what belongs elsewhere."""
         feedback = Feedback(self._rules.context_field) if self._settings.state.feedback else None
-        users = Batch(self._store, self._rules, feedback)
+        users = Batch(self._store, self._rules, feedback, self._usual)
         outputs: list[Output] = []
         # With pseudonyms nobody is met under the key of a record.
         met = users.users if self._rename is None else dict[bytes, Work]()

@@ -22,7 +22,9 @@ from streams.state.packing cimport (
 
 from xxhash import xxh3_64_digest as digest_of
 
-from streams.contracts.events import DECISIONS, EventType
+from streams.contracts import EventType, UserState, users
+from streams.contracts.events import DECISIONS
+from streams.state import arrivals
 from streams.state.fold import CAUSES
 
 cdef enum:
@@ -49,6 +51,14 @@ cdef int64_t SHOWN = EventType.IMPRESSION.code
 cdef int64_t SEARCHED = EventType.SEARCH.code
 cdef uint64_t DECIDED = sum(1 << kind.code for kind in DECISIONS)
 cdef Py_ssize_t MOST_CAUSES = CAUSES
+
+
+if (FIELDS, HASH, ROW, RATING, bytes([END])) != (
+    len(UserState.__struct_fields__), users.HASH_BYTES, users.ROW.size, users.RATING.size, users.END
+) or (ITEM_ID, TIME_MS, TOPIC, CREATE_TIME_MS, CONTEXT, EVENT_ID) != (
+    arrivals.ITEM_ID, arrivals.TIME_MS, arrivals.TOPIC, arrivals.CREATE_TIME_MS, arrivals.CONTEXT, arrivals.EVENT_ID
+):
+    raise ImportError("streams.state.usual was compiled for another layout: install Headrace again")
 
 
 cdef struct State:  # `head`, `query`, `partition` and `context` are passed on as they are
@@ -180,19 +190,14 @@ cdef class Usual:
         at = write_integer(at, seen_entries)
         at = write_bytes(at, Span(recent.at, recent.size))
         at = write_integer(at, old.event_count + <Py_ssize_t>len(accepted))
-        at = write_integer(at, old.newest_ms)
-        at = write_integer(at, old.second_ms)
-        at = write_integer(at, old.sessions)
-        at = write_integer(at, old.mark)
+        at = write_integer(write_integer(at, old.newest_ms), old.second_ms)
+        at = write_integer(write_integer(at, old.sessions), old.mark)
         at = write(at, old.query)
         at = write_causes(at, old.causes, old.cause_count if goes_on else 0, accepted)
         at = write(at, old.partition)
         newest = <tuple>accepted[len(accepted) - 1]
-        at = write_integer(at, newest[TOPIC])
-        at = write_integer(at, newest[CREATE_TIME_MS])
-        at = write_list_head(at, 2)
-        at = write_integer(at, old.applied[0])
-        at = write_integer(at, old.applied[1])
+        at = write_integer(write_integer(at, newest[TOPIC]), newest[CREATE_TIME_MS])
+        at = write_integer(write_integer(write_list_head(at, 2), old.applied[0]), old.applied[1])
         at = write(at, old.context)
         return PyBytes_FromStringAndSize(<char*>begin, at - begin), accepted
 

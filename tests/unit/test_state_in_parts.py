@@ -6,7 +6,7 @@ import pytest
 from streams.codec import decode_action_batch, decode_user_state
 from streams.contracts import Output, UserAction
 from streams.settings import load_settings
-from streams.state import batch
+from streams.state import transform
 from streams.state.compiled import SETTLED_RECORDS
 from streams.topics import USER_ACTIONS, USER_STATE
 from tests.unit.clicks import made, record, run
@@ -17,7 +17,7 @@ def test_of_a_batch_that_is_folded_in_parts_nothing_shows_but_the_newest_causes(
     fold: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if fold == "in Python":
-        monkeypatch.setattr(batch, "Usual", None)
+        monkeypatch.setattr(transform, "Usual", None)
     count = min(SETTLED_RECORDS, 1_000) * 2 + 10
     kinds = ["view", "impression", "click", "search", "rating", "like"]
     log = [

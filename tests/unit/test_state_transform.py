@@ -12,7 +12,7 @@ from streams.errors import BrokerError, DataError
 from streams.partitioner import owner
 from streams.privacy.receipts import ERASURE_HEADER
 from streams.settings import Settings, load_settings
-from streams.state import batch
+from streams.state import transform as worker
 from streams.state.transform import StateTransform
 from streams.topics import (
     CLICKSTREAM,
@@ -29,7 +29,7 @@ from tests.unit.clicks import CREATED_MS, HOME, NOW, PARTITIONS, erasure, made, 
 @pytest.fixture(autouse=True, params=["as built", "in Python"])
 def _fold(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in Python":
-        monkeypatch.setattr(batch, "Usual", None)
+        monkeypatch.setattr(worker, "Usual", None)
 
 
 @pytest.fixture
