@@ -1,9 +1,10 @@
 """Clients of the broker, made from the settings in one place."""
 
 import logging
+from collections.abc import Callable
 from typing import Any, cast
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._metadata import ClusterMetadata
 
@@ -46,8 +47,19 @@ def producer(settings: Settings, **properties: Any) -> Producer:
     return cast(Producer, _made(Producer, settings, defaults, properties))
 
 
-def transactional_producer(settings: Settings, transactional_id: str) -> Producer:
-    """Return a producer for one writer of transactions at a time; raises as `producer` does."""
+def transactional_producer(
+    settings: Settings, transactional_id: str, on_error: Callable[[KafkaError], None] = lambda _: None
+) -> Producer:
+    """Return a producer for one writer of transactions at a time; raises as `producer` does.
+
+    Args:
+        on_error: told of errors that belong to no call, where the producer is served.
+    """
+
+    def told(error: KafkaError) -> None:
+        _log.warning("%s: %s", transactional_id, error.str())  # librdkafka leaves it to whoever is told
+        on_error(error)
+
     timeout_ms = int(settings.kafka.transaction_timeout_seconds * 1000)
     return producer(
         settings,
@@ -61,6 +73,7 @@ def transactional_producer(settings: Settings, transactional_id: str) -> Produce
         retry_backoff_ms=1,
         linger_ms=0,
         queue_buffering_max_messages=1_000_000,
+        error_cb=told,
     )
 
 
@@ -178,7 +191,7 @@ def _made(kind: type[Any], settings: Settings, defaults: dict[str, Any], propert
         "client.id": f"headrace-{settings.instance}",
         "reconnect.backoff.max.ms": _RECONNECT_MS,
         **defaults,
-        **{name.replace("_", "."): value for name, value in properties.items()},
+        **{name if callable(value) else name.replace("_", "."): value for name, value in properties.items()},
         **theirs,
     }
     try:

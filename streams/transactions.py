@@ -9,9 +9,10 @@ A batch on the broker:
    partitions without knowing is refused here;
 4. and the transaction is committed, which first waits for every record.
 
-What an error asks for stands in `streams/remedies.py`. A producer whose broker was away is replaced as soon as
-that loses nothing (`_shaken`): librdkafka 2.16 drops a broker that the metadata leave out for a moment, keeps it
-as the group's coordinator nevertheless, and so sends offsets to nobody, for ever (its issues 5511 and 5456).
+What an error asks for stands in `streams/remedies.py`. A producer whose broker was away, in a call or while it was
+idle, is replaced as soon as that loses nothing (`_shaken`): librdkafka 2.16 drops a broker that the metadata leave
+out for a moment, keeps it as the group's coordinator nevertheless, and so sends offsets to nobody, for ever (its
+issues 5511 and 5456).
 
 The `transactional.id` follows from the worker's stable identity, so that a restarted worker aborts what it left
 open instead of blocking every reader until the timeout.
@@ -56,7 +57,7 @@ class TransactionalDelivery:
 
     Args:
         consumer: whose group's offsets are sent.
-        make_producer: returns a new producer, always with the same `transactional.id`.
+        make_producer: returns a producer with the same `transactional.id` each time; given what hears its errors.
         timeout_seconds: a broker that starts no transaction for longer ends the worker.
         place: some partition of the group; None for a writer that commits no offsets, who has none to settle.
         writer: the worker's identity; it stands beside the offsets, for `streams/fencing.py`.
@@ -72,7 +73,7 @@ class TransactionalDelivery:
     def __init__(
         self,
         consumer: Consumer,
-        make_producer: Callable[[], Producer],
+        make_producer: Callable[[Callable[[KafkaError], None]], Producer],
         timeout_seconds: float,
         place: TopicPartition | None = None,
         writer: str = "",
@@ -89,14 +90,14 @@ class TransactionalDelivery:
         self._bounded = Bounded()
         self._shaken = False
         self.absences = 0
-        self._producer = make_producer()
+        self._producer = make_producer(self._noticed)
         self._waits_since: float | None = monotonic_seconds()
         # The first to ask has an open transaction of its id aborted, and hears that it must ask again, which
         # librdkafka does after half a second. By then another one is long done.
         with suppress(Abandoned):
             self._await_ready(_FIRST_INIT_SECONDS)
         if self._waits_since is not None:
-            self._producer = make_producer()
+            self._producer = make_producer(self._noticed)
         while self._waits_since is not None:
             with suppress(Abandoned):
                 self._await_ready()
@@ -118,6 +119,7 @@ class TransactionalDelivery:
 
     def prepare(self) -> None:
         """Get ready for a batch: what an earlier one left open is ended and settled."""
+        self._producer.poll(0)  # where errors are told that came while nothing was asked of it
         if self._shaken:
             self._replace("the broker was away", "it may have lost the group's coordinator")
         self._await_ready()
@@ -255,7 +257,7 @@ class TransactionalDelivery:
         metrics.PRODUCERS_REPLACED.inc()
         _log.warning("producer replaced", error=cause, why=why)
         self._producer.purge()
-        self._producer = self._make_producer()
+        self._producer = self._make_producer(self._noticed)
         self._waits_since = monotonic_seconds()
         with suppress(Abandoned):  # librdkafka goes on with it; `begin` waits for the end
             self._await_ready()
@@ -282,7 +284,15 @@ class TransactionalDelivery:
             if monotonic_seconds() - self._waits_since > self._timeout_seconds:
                 raise Transient(f"the broker starts no transaction: {error.str()}") from None
             raise Abandoned(f"the broker starts no transaction yet: {error.str()}") from None
+        self._producer.poll(0)  # that it had to wait for a broker is no news
         self._waits_since = None
+
+    def _noticed(self, error: KafkaError) -> None:
+        """Take in an error that belongs to no call: an idle producer loses its coordinators just the same."""
+        # One of several brokers may be away for long, and its connection fails again and again.
+        if self._waits_since is None and error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._shaken = True
+            self.absences += 1
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:

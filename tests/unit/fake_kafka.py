@@ -14,15 +14,18 @@ class FakeProducer:
         calls: names of the functions that were called, in order.
         failures: function -> errors that it raises, first one first.
         offsets: what was sent into transactions, in order.
+        errors: what the next poll tells, of no call.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_error: Callable[[KafkaError], None]) -> None:
         self.calls: list[str] = []
         self.failures: dict[str, list[KafkaError]] = {}
         self.sent: list[tuple[str, int, bytes | None]] = []
         self.visible: list[tuple[str, int, bytes | None]] = []
         self.offsets: list[Any] = []
         self.room = 1_000_000
+        self.errors: list[KafkaError] = []
+        self._on_error = on_error
         self._reports: list[Callable[[], None]] = []
 
     def list_topics(self, timeout: float) -> None: ...
@@ -56,8 +59,11 @@ class FakeProducer:
         return queued
 
     def poll(self, seconds: float) -> None:
-        self._called("poll")
-        self.room += 2
+        while self.errors:
+            self._on_error(self.errors.pop(0))
+        if seconds:
+            self._called("poll")
+            self.room += 2
 
     def send_offsets_to_transaction(self, offsets: Any, group: Any, timeout: float) -> None:
         self._called("send_offsets")

@@ -15,6 +15,7 @@ from tests.unit.test_transactions import ABORTABLE, RETRIABLE, Makes, deliver
 PLACE = TopicPartition("source", 0, 0)
 BATCH = ["begin", "produce", "send_offsets", "commit"]
 SETTLED = ["begin", "send_offsets", "abort"]
+DOWN = KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")
 FENCED = KafkaError(KafkaError._FENCED, "fenced", fatal=True)
 
 
@@ -112,6 +113,18 @@ def test_both_are_replaced_when_one_has_seen_the_broker_go_away() -> None:
     pair.deliver(b"3")
     assert [len(makes.made) for makes in pair.makes.values()] == [2, 2]
     pair.deliver(b"4")
+    assert [len(makes.made) for makes in pair.makes.values()] == [2, 2]
+
+
+@pytest.mark.parametrize("told", [(0,), (1,), (0, 1)])
+def test_both_are_replaced_once_when_their_brokers_were_away_while_they_were_idle(told: tuple[int, ...]) -> None:
+    pair = Pair()
+    pair.deliver(b"1")
+    pair.deliver(b"2")
+    for each in told:
+        pair.producers()[each].errors = [DOWN]
+    for value in (b"3", b"4", b"5"):
+        pair.deliver(value)
     assert [len(makes.made) for makes in pair.makes.values()] == [2, 2]
 
 

@@ -45,7 +45,7 @@ def fenced(monkeypatch: pytest.MonkeyPatch, settings: Settings, broker: Broker, 
 
     def made(_: Settings, transactional_id: str) -> FakeProducer:
         found.append(transactional_id)
-        client = FakeProducer()
+        client = FakeProducer(print)
         if fails:
             client.failures["init"] = [KafkaError(KafkaError._TIMED_OUT)]
         return client

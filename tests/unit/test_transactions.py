@@ -1,5 +1,6 @@
 """The transactional delivery's steps, and what it does about each kind of error, on a fake producer."""
 
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -27,8 +28,8 @@ class Makes:
         self._first_fails = first_fails
         self.next_fails: dict[str, list[KafkaError]] = {}
 
-    def __call__(self) -> Producer:
-        producer = FakeProducer()
+    def __call__(self, on_error: Callable[[KafkaError], None]) -> Producer:
+        producer = FakeProducer(on_error)
         fails = self.next_fails if self.made else self._first_fails
         producer.failures = {name: list(errors) for name, errors in fails.items()}
         self.made.append(producer)

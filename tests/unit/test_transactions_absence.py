@@ -10,6 +10,8 @@ from streams.delivery import Abandoned, Unknown
 from streams.errors import Transient
 from tests.unit.test_transactions import RETRIABLE, Makes, deliver, delivery, states
 
+DOWN = KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")
+UNREACHED = KafkaError(KafkaError._TRANSPORT, "connection refused")
 UNDELIVERED = KafkaError(KafkaError._INCONSISTENT, "failed delivery", txn_requires_abort=True)
 
 
@@ -34,6 +36,39 @@ def test_offsets_that_the_broker_was_away_for_go_with_another_producer_and_their
         deliver(made, *states(1))
     deliver(made, *states(1))
     assert [bool(producer.visible) for producer in makes.made] == [False, True]
+
+
+def test_a_producer_whose_brokers_were_away_while_it_was_idle_takes_no_other_batch() -> None:
+    makes = Makes()
+    made = delivery(makes)
+    deliver(made, *states(1))
+    makes.made[0].errors = [UNREACHED, DOWN, UNREACHED]
+    deliver(made, *states(1))
+    deliver(made, *states(1))
+    assert [producer.calls.count("commit") for producer in makes.made] == [1, 2]
+    assert made.absences == 1
+
+
+def test_one_broker_of_several_that_is_not_reached_is_no_reason_to_replace_a_producer() -> None:
+    makes = Makes()
+    made = delivery(makes)
+    makes.made[0].errors = [UNREACHED]
+    deliver(made, *states(1))
+    assert len(makes.made) == 1
+    assert made.absences == 0
+
+
+def test_that_a_new_producer_had_to_wait_for_its_brokers_is_not_held_against_it() -> None:
+    makes = Makes()
+    made = delivery(makes)
+    makes.next_fails = {"init": [RETRIABLE, RETRIABLE]}
+    makes.made[0].errors = [DOWN]
+    with pytest.raises(Abandoned, match="starts no transaction yet"):
+        deliver(made, *states(1))
+    makes.made[1].errors = [DOWN]
+    deliver(made, *states(1))
+    deliver(made, *states(1))
+    assert len(makes.made) == 2
 
 
 def test_a_producer_that_lost_records_is_replaced_and_its_batch_was_not_committed() -> None:
