@@ -1,5 +1,7 @@
 """Bytes to messages and back. JSON on public topics, msgpack on internal ones."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from streams.contracts import (
@@ -54,6 +56,15 @@ decode_action_batch = msgspec.msgpack.Decoder(ActionBatch).decode
 decode_training_example = msgspec.msgpack.Decoder(TrainingExample).decode
 decode_ranking_query = msgspec.msgpack.Decoder(RankingQuery).decode
 decode_item_trend = msgspec.msgpack.Decoder(ItemTrend).decode
+
+
+_ACTIONS = b"\x92" + encode_msgpack(SCHEMA_VERSION) + b"\xdc"
+"""A list of two: the version and another list, of as many as the next two bytes say."""
+
+
+def encode_action_batch(actions: Sequence[bytes]) -> bytes:
+    """Return an `ActionBatch` of less than 65,536 actions, which are encoded already."""
+    return b"".join((_ACTIONS, len(actions).to_bytes(2), *actions))
 
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

@@ -9,7 +9,7 @@ from streams.contracts import Erasure, Output
 from streams.errors import DataError
 from streams.privacy.receipts import ERASURE_HEADER, receipt, receipt_record
 from streams.state.arrivals import Arrival
-from streams.state.compiled import Usual
+from streams.state.compiled import MOST_WAITING, Usual
 from streams.state.draft import Draft, packed, thaw
 from streams.state.feedback import Feedback
 from streams.state.fold import apply
@@ -42,7 +42,7 @@ class Batch:
     Args:
         store: of the owned partitions; `outputs` brings it up to date.
         feedback: takes the accepted events that name an item, or None.
-        usual: folds by the same rules; None leaves all to the fold in Python.
+        usual: folds by the same rules, and tells where `feedback` does; None leaves all to the fold in Python.
 
     Attributes:
         users: by the bytes of their id, in the order in which the batch met them.
@@ -76,14 +76,14 @@ class Batch:
     def take(self, work: Work, arrival: Arrival) -> None:
         """Take an event of a user of the batch."""
         if not work.arrivals:
-            self._waiting.append(work)
+            self.await_more(work)
         work.arrivals.append(arrival)
 
-    def settle(self) -> None:
-        """Fold what was taken."""
-        for work in self._waiting:
-            self._fold(work)
-        self._waiting.clear()
+    def await_more(self, work: Work) -> None:
+        """Note that a user without arrivals is about to get some; fold those of others when many wait."""
+        if len(self._waiting) >= MOST_WAITING:
+            self._settle()
+        self._waiting.append(work)
 
     def erase(self, work: Work, erasure: Erasure, now: datetime) -> None:
         """Forget the user; what they do from here on starts from nothing."""
@@ -105,7 +105,7 @@ class Batch:
         Raises:
             DataError: a stored state is of another layout, or damaged.
         """
-        self.settle()
+        self._settle()
         outputs = self._erased
         put = self._store.put
         for work in self.users.values():
@@ -120,29 +120,37 @@ class Batch:
         metrics.DUPLICATES.inc(self._repeats)
         return outputs
 
+    def _settle(self) -> None:
+        for work in self._waiting:
+            self._fold(work)
+        self._waiting.clear()
+
     def _fold(self, work: Work) -> None:
-        arrivals, work.arrivals = work.arrivals, []
+        arrivals = work.arrivals
         if not arrivals:
             return
-        value, accepted = self._folded(work, arrivals)
-        if accepted:
+        value, count, told = self._folded(work)
+        if count:
             work.value, work.changed = value, True
             if self._feedback is not None:
-                self._feedback.add(accepted, work.partition)
-        self._repeats += len(arrivals) - len(accepted)
+                self._feedback.add(told, work.partition)
+        self._repeats += len(arrivals) - count
+        arrivals.clear()
 
-    def _folded(self, work: Work, arrivals: list[Arrival]) -> tuple[bytes | None, list[Arrival]]:
-        """Return the next value of the state and the arrivals that were no repeats."""
+    def _folded(self, work: Work) -> tuple[bytes | None, int, list[bytes]]:
+        """Return the state's next value, how many arrivals were no repeats, and what the feedback app is told."""
         value = work.value
         if self._usual is not None:
             begin = packed(Draft.of_nothing(work.user_id, work.partition)) if value is None else value
-            if (found := self._usual.fold(begin, arrivals, work.changed)) is not None:
+            if (found := self._usual.fold(begin, work.arrivals, work.changed)) is not None:
                 return found
         draft = Draft.of_nothing(work.user_id, work.partition) if value is None else _thawed(value, work.partition)
         if not work.changed:
             draft.caused_by.clear()
-        accepted = apply(draft, arrivals, self._rules)
-        return packed(draft) if accepted else value, accepted
+        if not (accepted := apply(draft, work.arrivals, self._rules)):
+            return value, 0, []
+        told = [] if self._feedback is None else self._feedback.actions_of(accepted)
+        return packed(draft), len(accepted), told
 
 
 def _thawed(value: bytes, partition: int) -> Draft:

@@ -1,6 +1,6 @@
 """The compiled fold of usual events, where it was built: see `streams/state/usual.pyx`."""
 
-__all__ = ["SETTLED_RECORDS", "Usual"]
+__all__ = ["MOST_WAITING", "Usual"]
 
 try:
     from streams.state.usual import Usual
@@ -9,8 +9,8 @@ except (
 ):  # there was no C compiler when Headrace was installed; what is there but broken, raises
     Usual = None  # type: ignore[assignment,misc] # the stub says that it is a class
 
-SETTLED_RECORDS = 1_000 if Usual is not None else 1_000_000
-"""After so many records of a batch the events so far are folded.
+MOST_WAITING = 600 if Usual is not None else 1_000_000
+"""When events of so many users of a batch wait, they are folded.
 
 Compiled, a fold is so cheap that what counts is that the events are still in the processor's cache; in Python it
 is that a state is read and written as seldom as can be.

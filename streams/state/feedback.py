@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from msgspec import Raw
-
-from streams.codec import SCHEMA_VERSION, encode_msgpack
+from streams.codec import encode_action_batch, encode_msgpack
 from streams.contracts import Headers, Output
 from streams.state.arrivals import CONTEXT, ITEM_ID, Arrival
 from streams.topics import USER_ACTIONS
@@ -25,21 +23,24 @@ class Feedback:
     def __init__(self, context_field: str = "") -> None:
         self._fields = CONTEXT + 1 if context_field else CONTEXT  # of an arrival
         self._outputs: list[Output] = []
-        self._actions: dict[int, list[Raw]] = {}
+        self._actions: dict[int, list[bytes]] = {}
 
-    def add(self, accepted: Sequence[Arrival], partition: int) -> None:
-        """Take in accepted events of one user.
-
-        Each is encoded at once, as a `UserAction`, so that the event can go: those of a batch fill the cache.
+    def actions_of(self, accepted: Sequence[Arrival]) -> list[bytes]:
+        """Return what accepted events are told as: each an encoded `UserAction`.
 
         Args:
             accepted: with the user's id as the internal topics have it.
-            partition: of the records.
         """
         fields = self._fields
-        self._actions.setdefault(partition, []).extend(
-            [Raw(encode_msgpack(arrival[:fields])) for arrival in accepted if arrival[ITEM_ID] is not None]
-        )
+        return [encode_msgpack(arrival[:fields]) for arrival in accepted if arrival[ITEM_ID] is not None]
+
+    def add(self, actions: Sequence[bytes], partition: int) -> None:
+        """Take in what `actions_of` returned for one user: the events themselves, much larger, can go.
+
+        Args:
+            partition: of the records.
+        """
+        self._actions.setdefault(partition, []).extend(actions)
 
     def erased(self, partition: int, key: bytes, headers: Headers) -> None:
         """Say that what was told of the user so far is to be forgotten.
@@ -63,9 +64,9 @@ class Feedback:
                 self._outputs.append(Output(USER_ACTIONS, partition, None, value))
 
 
-def _fitting(actions: Sequence[Raw]) -> Iterator[bytes]:
+def _fitting(actions: Sequence[bytes]) -> Iterator[bytes]:
     """Return the values of as many records as these actions need, in order: `ActionBatch`."""
-    value = encode_msgpack((SCHEMA_VERSION, actions))
+    value = encode_action_batch(actions)
     half = len(actions) // 2
     if len(value) <= RECORD_BYTES or not half:
         yield value

@@ -117,6 +117,18 @@ cdef inline uint8_t* write_integer(uint8_t* at, int64_t number) noexcept:
     return write_big_endian(at + 1, number, 1 << power)
 
 
+cdef inline uint8_t* write_nil(uint8_t* at) noexcept:
+    at[0] = 0xC0
+    return at + 1
+
+
+cdef inline uint8_t* write_double(uint8_t* at, double number) noexcept:
+    cdef uint64_t bits
+    memcpy(&bits, &number, sizeof(bits))
+    at[0] = 0xCB
+    return write_big_endian(at + 1, bits, 8)
+
+
 cdef inline uint8_t* write_bytes_head(uint8_t* at, Py_ssize_t size) noexcept:
     cdef int power = 0 if size < 1 << 8 else 1 if size < 1 << 16 else 2
     at[0] = <uint8_t>(0xC4 + power)

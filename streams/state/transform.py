@@ -12,7 +12,7 @@ from streams.partitioner import astray
 from streams.privacy.pseudonyms import pseudonymise
 from streams.settings import Settings
 from streams.state.batch import Batch, Work
-from streams.state.compiled import SETTLED_RECORDS, Usual
+from streams.state.compiled import Usual
 from streams.state.feedback import Feedback
 from streams.state.intake import Intake, Message
 from streams.state.ownership import Homes, passed_on
@@ -49,7 +49,7 @@ class StateTransform:
         self._store = MemoryStore() if store is None else store
         self._clock = clock
         self._rules = Rules.of(settings.state)
-        self._usual = None if Usual is None else Usual(self._rules)
+        self._usual = None if Usual is None else Usual(self._rules, settings.state.feedback)
         _log.info("fold", compiled=self._usual is not None)
         self._homes = Homes(partitions)
         self._rename = pseudonymise(settings.privacy)
@@ -63,9 +63,7 @@ class StateTransform:
         outputs: list[Output] = []
         # With pseudonyms nobody is met under the key of a record.
         met = users.users if self._rename is None else dict[bytes, Work]()
-        for number, message in enumerate(batch, start=1):
-            if number % SETTLED_RECORDS == 0:
-                users.settle()
+        for message in batch:
             record, what, arrival = message
             work = met.get(record.key or b"")
             # Most records are one more event of somebody whom the batch has met, in the right place.
@@ -75,7 +73,10 @@ class StateTransform:
                 and work.partition == record.partition
                 and arrival is not None
             ):
-                users.take(work, arrival)
+                # `users.take`, without the call.
+                if not work.arrivals:
+                    users.await_more(work)
+                work.arrivals.append(arrival)
             elif (stray := self._sorted_in(users, message)) is not None:
                 outputs.append(stray)
         outputs += users.outputs()

@@ -10,7 +10,6 @@ items that the history does not hold; a history within its limit of bytes, and n
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memchr, memcmp
 
@@ -18,6 +17,9 @@ from streams.state.forgetting cimport crowd, id_size
 from streams.state.packing cimport (
     Column, Reader, Span, append, append_byte, append_double, append_number, cut, grown, read_bytes, read_integer,
     read_list, skip_text, time_of, write, write_bytes, write_integer, write_list_head, write_text, write_two,
+)
+from streams.state.telling cimport (
+    CODE, CONTEXT, CREATE_TIME_MS, EVENT_ID, ITEM_ID, MARK, OFFSET, RATING_VALUE, TIME_MS, TOPIC, action_of, text_of,
 )
 
 from xxhash import xxh3_64_digest as digest_of
@@ -34,17 +36,6 @@ cdef enum:
     RATING = 8  # `RATING.size`
     END = 0xFF
     NUMBER = 9  # most bytes of an integer, or before a text, bytes or list
-    # where these stand in an `Arrival`
-    CODE = 1
-    ITEM_ID = 2
-    TIME_MS = 3
-    RATING_VALUE = 4
-    TOPIC = 6
-    OFFSET = 7
-    CREATE_TIME_MS = 8
-    CONTEXT = 9
-    EVENT_ID = 10
-    MARK = 11
 
 cdef int64_t RATED = EventType.RATING.code
 cdef int64_t SHOWN = EventType.IMPRESSION.code
@@ -73,13 +64,15 @@ cdef class Usual:
 
     Args:
         rules: a `Rules`.
+        tells: whether the feedback app hears of the events.
     """
 
     cdef int64_t history_length, horizon_ms, seen_length, recent_bytes, id_bytes, gap_ms, jump_ms
     cdef uint8_t* memory
     cdef Py_ssize_t room
+    cdef bint tells, by_context
 
-    def __init__(self, rules):
+    def __init__(self, rules, bint tells):
         self.history_length = rules.history_length
         self.horizon_ms = -1 if rules.horizon_ms is None else rules.horizon_ms
         self.seen_length = rules.seen_length
@@ -87,12 +80,16 @@ cdef class Usual:
         self.id_bytes = rules.id_bytes
         self.gap_ms = rules.session_gap_ms
         self.jump_ms = rules.forward_jump_ms
+        self.tells = tells
+        self.by_context = bool(rules.context_field)
 
     def __dealloc__(self):
         PyMem_Free(self.memory)
 
     def fold(self, bytes value, list arrivals, bint goes_on):
-        """Return the bytes of the next state and the arrivals that were no repeats, or None for what is not usual.
+        """Return the bytes of the next state, how many arrivals were no repeats, and what the feedback app is told.
+
+        Or None for what is not usual.
 
         Args:
             value: of a `user.state.v1` record; returned itself where all are repeats.
@@ -114,8 +111,8 @@ cdef class Usual:
         cdef Column ratings = grown(self.memory + 2 * size, old.ratings)
         cdef Column recent = grown(self.memory + 3 * size, old.recent)
 
-        cdef list accepted = []
-        cdef bytes digest
+        cdef list accepted = [], told = []
+        cdef bytes digest, action
         cdef Span event_id, item
         cdef int64_t code, time_ms, topic = 0, offset, mark
         for each in arrivals:
@@ -134,6 +131,11 @@ cdef class Usual:
             append(&recent, PyBytes_AS_STRING(digest), HASH)
             old.applied[topic] = offset
             accepted.append(event)
+            if self.tells and event[ITEM_ID] is not None:
+                action = action_of(event, self.by_context)
+                if action is None:
+                    return None
+                told.append(action)
             if old.newest_ms < 0 or (
                 old.mark != mark if old.mark and mark else time_ms - old.newest_ms > self.gap_ms
             ):
@@ -153,7 +155,7 @@ cdef class Usual:
             if code == RATED:
                 append_double(&ratings, event[RATING_VALUE])
         if not accepted:
-            return value, accepted
+            return value, 0, told
 
         fall = max(0, rows.size // ROW - self.history_length)
         cdef Span fallen = Span(items.at, 0), unseen
@@ -199,7 +201,7 @@ cdef class Usual:
         at = write_integer(write_integer(at, newest[TOPIC]), newest[CREATE_TIME_MS])
         at = write_integer(write_integer(write_list_head(at, 2), old.applied[0]), old.applied[1])
         at = write(at, old.context)
-        return PyBytes_FromStringAndSize(<char*>begin, at - begin), accepted
+        return PyBytes_FromStringAndSize(<char*>begin, at - begin), len(accepted), told
 
     cdef int make_room(self, Py_ssize_t size) except -1:
         cdef void* larger
@@ -272,13 +274,6 @@ cdef uint8_t* write_causes(uint8_t* at, Span before, Py_ssize_t before_count, li
     for event in accepted[len(accepted) - count :]:
         at = write_text(at, text_of((<tuple>event)[EVENT_ID]))
     return at
-
-
-cdef Span text_of(str text):
-    """Return UTF-8 that lives as long as the text."""
-    cdef Py_ssize_t size = 0
-    cdef const char* at = PyUnicode_AsUTF8AndSize(text, &size)
-    return Span(<const uint8_t*>at, size)
 
 
 cdef bint holds_hash(Column recent, const char* digest, Py_ssize_t window) noexcept:

@@ -12,6 +12,7 @@ from streams.settings.state import StateSettings
 from streams.state.arrivals import Arrival, arrival_of
 from streams.state.compiled import Usual
 from streams.state.draft import Draft, packed, thaw
+from streams.state.feedback import Feedback
 from streams.state.fold import apply
 from streams.state.rules import Rules
 from streams.topics import CLICKSTREAM, REKEYED
@@ -44,6 +45,7 @@ def arrivals(draw: st.DrawFn, kinds: list[EventType], *, late: bool, most: int =
             value=float(second % 5 + 1) if kind is EventType.RATING else None,
             query="shoes" if kind is EventType.SEARCH else None,
             session_id=draw(st.sampled_from([None, None, "s", "t"])),
+            recommendation_id=draw(st.none() | IDS),
             context={"country": draw(st.sampled_from([None, None, "NL"]))},
         )
         offset = number if not late else draw(st.integers(0, number))
@@ -52,12 +54,13 @@ def arrivals(draw: st.DrawFn, kinds: list[EventType], *, late: bool, most: int =
     return found
 
 
-def in_python(value: bytes, events: list[Arrival], rules: Rules, goes_on: bool) -> tuple[bytes, list[Arrival]]:
+def in_python(value: bytes, events: list[Arrival], rules: Rules, goes_on: bool) -> tuple[bytes, int, list[bytes]]:
     draft = thaw(value)
     if not goes_on:
         draft.caused_by.clear()
     accepted = apply(draft, events, rules)
-    return packed(draft) if accepted else value, accepted
+    told = Feedback(rules.context_field).actions_of(accepted)
+    return packed(draft) if accepted else value, len(accepted), told
 
 
 @given(arrivals(list(EventType), late=True), SETTINGS, SETTINGS, st.data())
@@ -69,7 +72,7 @@ def test_it_gives_the_bytes_of_the_fold_in_python_or_none(
     while begin < len(events):
         end, goes_on = data.draw(st.integers(begin + 1, len(events))), data.draw(st.booleans())
         want = in_python(value, events[begin:end], rules, goes_on)
-        assert Usual(rules).fold(value, events[begin:end], goes_on) in (None, want)
+        assert Usual(rules, tells=True).fold(value, events[begin:end], goes_on) in (None, want)
         value, begin, rules = want[0], end, Rules.of(after)
 
 
@@ -77,7 +80,21 @@ def test_it_gives_the_bytes_of_the_fold_in_python_or_none(
 def test_what_is_usual_is_folded(events: list[Arrival], bounds: StateSettings, goes_on: bool) -> None:
     rules, value = Rules.of(bounds), packed(Draft.of_nothing("u", 1))
     events = [(*each[:9], None, *each[10:]) for each in events]
-    assert Usual(rules).fold(value, events, goes_on) == in_python(value, events, rules, goes_on)
+    assert Usual(rules, tells=True).fold(value, events, goes_on) == in_python(value, events, rules, goes_on)
+
+
+def test_what_nobody_is_told_of_is_not_encoded_and_what_is_too_long_is_left_to_python() -> None:
+    rules, value = Rules.of(ROOMY), packed(Draft.of_nothing("u", 1))
+
+    def click(item_id: str) -> list[Arrival]:
+        return [("u", EventType.CLICK.code, item_id, 10**12, None, "r", 0, 1, 7, None, "e", 0, None)]
+
+    short, long = click("i"), click("i" * 10_000)
+    want = in_python(value, short, rules, goes_on=False)
+    assert len(want[2]) == 1
+    assert Usual(rules, tells=True).fold(value, short, False) == want
+    assert Usual(rules, tells=False).fold(value, short, False) == (*want[:2], [])
+    assert Usual(rules, tells=True).fold(value, long, False) is None
 
 
 def test_ratings_of_new_items_are_usual_and_search_is_not() -> None:
@@ -89,9 +106,11 @@ def test_ratings_of_new_items_are_usual_and_search_is_not() -> None:
         ]
 
     ratings = acts(EventType.RATING, 20)
-    assert Usual(rules).fold(value, ratings, False) == in_python(value, ratings, rules, False)
-    assert Usual(rules).fold(value, [*ratings, ratings[0]], False) == in_python(value, ratings, rules, False)
-    assert Usual(rules).fold(value, acts(EventType.SEARCH, 1), False) is None
+    assert Usual(rules, tells=True).fold(value, ratings, False) == in_python(value, ratings, rules, False)
+    assert Usual(rules, tells=True).fold(value, [*ratings, ratings[0]], False) == in_python(
+        value, ratings, rules, False
+    )
+    assert Usual(rules, tells=True).fold(value, acts(EventType.SEARCH, 1), False) is None
 
 
 @given(
@@ -109,5 +128,5 @@ def test_bytes_that_are_no_state_do_no_harm(
     for at, byte in changes:
         damaged[at % len(damaged)] = byte
     for value in (bytes(damaged), bytes(damaged[: size % len(damaged)]), bytes(damaged) + b"\x00"):
-        found = Usual(rules).fold(value, events, True)
+        found = Usual(rules, tells=True).fold(value, events, True)
         assert found is None or isinstance(found[0], bytes)

@@ -28,10 +28,14 @@ def arrival(
     return arrival_of(Record(CLICKSTREAM, 1, offset, 7, b"u", None), event, to_ms(moment), "country")
 
 
+def tell(feedback: Feedback, accepted: list[Arrival], partition: int = 1) -> None:
+    feedback.add(feedback.actions_of(accepted), partition)
+
+
 def test_records_have_bounds_and_hold_every_act() -> None:
     feedback = Feedback()
     longest = [f"{number:04}" + "\N{EURO SIGN}" * 508 for number in range(700)]
-    feedback.add([arrival(number, item) for number, item in enumerate(longest)], 1)
+    tell(feedback, [arrival(number, item) for number, item in enumerate(longest)])
     outputs = feedback.outputs()
     assert {out.topic for out in outputs} == {USER_ACTIONS}
     assert all(len(out.value or b"") <= RECORD_BYTES and out.key is None for out in outputs)
@@ -42,7 +46,7 @@ def test_records_have_bounds_and_hold_every_act() -> None:
 def test_a_batch_is_a_record_for_each_partition_that_it_touches() -> None:
     feedback = Feedback()
     for user in range(20):
-        feedback.add([arrival(user, f"i{user % 10}", second=30 - user, user=f"u{user}")], user % 2)
+        tell(feedback, [arrival(user, f"i{user % 10}", second=30 - user, user=f"u{user}")], user % 2)
     outputs = feedback.outputs()
     assert sorted(out.partition for out in outputs) == [0, 1]
     for out in outputs:
@@ -58,7 +62,7 @@ def test_an_act_is_told_as_its_contract_says_it() -> None:
         recommendation_id="r",
     )  # fmt: skip
     record = Record(REKEYED, 2, 9, 7, b"u", None)
-    feedback.add([arrival_of(record, event, to_ms(moment), "")], 2)
+    tell(feedback, [arrival_of(record, event, to_ms(moment), "")])
     (out,) = feedback.outputs()
     (told,) = decode_action_batch(out.value or b"").actions
     assert told == UserAction("pseudonym", EventType.RATING.code, "i", to_ms(moment), 4.0, "r", 1, 9, 7)
@@ -82,7 +86,7 @@ def test_the_context_that_is_counted_by_is_told_with_each_act_and_else_takes_no_
     by_country, by_nothing = Feedback("country"), Feedback()
     for feedback in (by_country, by_nothing):
         for _ in range(2):
-            feedback.add(arrivals, 1)
+            tell(feedback, arrivals)
     (told,), (untold,) = by_country.outputs(), by_nothing.outputs()
     found = [(act.item_id, act.context) for act in decode_action_batch(told.value or b"").actions]
     assert found == [("a", "NL"), ("b", None), ("c", "31")] * 2
