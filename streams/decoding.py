@@ -14,7 +14,7 @@ from streams.contracts import Record, Rejected
 M = TypeVar("M")
 _CHUNK_RECORDS = 500
 """Few enough that what is made of them is still in the processor's cache when it is handled and let go."""
-_topic, _partition = attrgetter("topic"), attrgetter("partition")
+_topic = attrgetter("topic")
 
 
 class Decoding(Generic[M]):
@@ -65,18 +65,16 @@ class Decoding(Generic[M]):
         messages = self._messages[:_CHUNK_RECORDS]
         del self._messages[:_CHUNK_RECORDS]
         records = [*map(record_of, messages)]
-        topics, numbers = {*map(_topic, records)}, {*map(_partition, records)}
-        if not all(number in self._active for number in numbers):
-            records = [record for record in records if record.partition in self._active]
-        decoded = [*map(self._decode, records)]
-        if (
-            len(topics) == len(numbers) == 1 and records
-        ):  # as most chunks: a fetch brings much of a partition at once
-            self.counts[records[0].topic] += len(records)
+        topic, number = records[0].topic, records[0].partition
+        elsewhere = [record for record in records if record.partition != number or record.topic != topic]
+        if number in self._active and not elsewhere:  # as most: a fetch brings much of a partition at once
+            self.counts[topic] += len(records)
             self._note_places((records[0], records[-1]))
         else:
+            records = [record for record in records if record.partition in self._active]
             self.counts.update(map(_topic, records))
             self._note_places(records)
+        decoded = [*map(self._decode, records)]
         self.seconds += monotonic_seconds() - started
         return decoded
 

@@ -129,7 +129,13 @@ class Batch:
         arrivals = work.arrivals
         if not arrivals:
             return
-        value, count, told = self._folded(work)
+        found = None
+        if self._usual is not None:
+            value = work.value
+            if value is None:
+                value = packed(Draft.of_nothing(work.user_id, work.partition))
+            found = self._usual.fold(value, arrivals, work.changed)
+        value, count, told = found or self._folded(work)
         if count:
             work.value, work.changed = value, True
             if self._feedback is not None:
@@ -138,12 +144,8 @@ class Batch:
         arrivals.clear()
 
     def _folded(self, work: Work) -> tuple[bytes | None, int, list[bytes]]:
-        """Return the state's next value, how many arrivals were no repeats, and what the feedback app is told."""
+        """Return what `Usual.fold` returns, for whatever arrivals."""
         value = work.value
-        if self._usual is not None:
-            begin = packed(Draft.of_nothing(work.user_id, work.partition)) if value is None else value
-            if (found := self._usual.fold(begin, work.arrivals, work.changed)) is not None:
-                return found
         draft = Draft.of_nothing(work.user_id, work.partition) if value is None else _thawed(value, work.partition)
         if not work.changed:
             draft.caused_by.clear()

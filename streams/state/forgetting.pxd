@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""`columns._crowd` and `columns._forget` over plain memory."""
+"""Columns of ids over plain memory: what `columns._crowd` and `columns._forget` do."""
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int64_t, uint8_t, uint64_t
@@ -12,6 +12,16 @@ cdef inline Py_ssize_t id_size(const uint8_t* at, Py_ssize_t size) noexcept:
     """Return how many bytes the first id takes with its end; more than there are where it has none."""
     cdef const uint8_t* end = <const uint8_t*>memchr(at, 0xFF, size) if size > 0 else NULL
     return end - at + 1 if end != NULL else max(size, 0) + 1
+
+
+cdef inline bint holds_item(Column items, Span item) noexcept:
+    cdef Py_ssize_t at = 0, size
+    while at < items.size:
+        size = id_size(items.at + at, items.size - at)
+        if size == item.size + 1 and memcmp(items.at + at, item.at, item.size) == 0:
+            return True
+        at += size
+    return False
 
 
 cdef inline int64_t crowd(Column* seen, int64_t entries, Span fallen, int64_t most, int64_t most_bytes) except -2:

@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime
 
-from streams.clock import to_ms
 from streams.codec import UNREADABLE, decode_erasure, decode_event_fields, unreadable
 from streams.contracts import Erasure, EventFields, EventType, Record, Rejected
 from streams.settings.state import StateSettings
 from streams.state.arrivals import Arrival, arrival_of
+from streams.state.compiled import to_ms
 from streams.state.ownership import Homes
-from streams.topics import ERASURES, REKEYED
+from streams.topics import CLICKSTREAM, ERASURES, REKEYED
 
 Message = tuple[Record, str, Arrival] | tuple[Record, Erasure, None]
 """A record and what it says: the user's id and an arrival, or an erasure."""
@@ -40,20 +40,21 @@ class Intake:
         if len(value) > self._event_bytes:
             detail = f"{len(value)} bytes are more than state.event_bytes, {self._event_bytes}"
             return Rejected(record, "oversize", detail)
+        foreign = record.topic != CLICKSTREAM
         try:
-            if record.topic == ERASURES:
+            if foreign and record.topic == ERASURES:
                 return record, decode_erasure(value), None
             event = decode_event_fields(value)
         except UNREADABLE as error:
             return unreadable(record, error)
-        time_ms = to_ms(event.event_time)
+        time_ms, kind = to_ms(event.event_time), event.event_type
         suspect = (
-            event.item_id is None
-            or event.event_type is _SEARCH
+            foreign
+            or event.item_id is None
             or event.value is not None
-            or event.event_type is _RATING
+            or kind is _SEARCH
+            or kind is _RATING
             or 0 < record.timestamp_ms < time_ms - self._forward_jump_ms
-            or record.topic == REKEYED
             or not _EARLY_MS < time_ms < _LATE_MS
         )
         if suspect and (refused := self._refused(record, event, time_ms)):

@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from streams.state.arrivals import Arrival
 from streams.state.rules import Rules
 
@@ -6,3 +8,5 @@ class Usual:
     def fold(
         self, value: bytes, arrivals: list[Arrival], goes_on: bool, /
     ) -> tuple[bytes, int, list[bytes]] | None: ...
+
+def to_ms(moment: datetime, /) -> int: ...

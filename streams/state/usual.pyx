@@ -11,9 +11,10 @@ items that the history does not hold; a history within its limit of bytes, and n
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.string cimport memchr, memcmp
+from libc.string cimport memcmp
 
-from streams.state.forgetting cimport crowd, id_size
+from streams.state.calendar cimport import_datetime, utc_ms
+from streams.state.forgetting cimport crowd, holds_item, id_size
 from streams.state.packing cimport (
     Column, Reader, Span, append, append_byte, append_double, append_number, cut, grown, read_bytes, read_integer,
     read_list, skip_text, time_of, write, write_bytes, write_integer, write_list_head, write_text, write_two,
@@ -24,10 +25,13 @@ from streams.state.telling cimport (
 
 from xxhash import xxh3_64_digest as digest_of
 
+from streams import clock
 from streams.contracts import EventType, UserState, users
 from streams.contracts.events import DECISIONS
 from streams.state import arrivals
 from streams.state.fold import CAUSES
+
+import_datetime()
 
 cdef enum:
     FIELDS = 22  # of a `UserState`
@@ -285,11 +289,7 @@ cdef bint holds_hash(Column recent, const char* digest, Py_ssize_t window) noexc
     return False
 
 
-cdef bint holds_item(Column items, Span item) noexcept:
-    cdef Py_ssize_t at = 0, size
-    while at < items.size:
-        size = id_size(items.at + at, items.size - at)
-        if size == item.size + 1 and memcmp(items.at + at, item.at, item.size) == 0:
-            return True
-        at += size
-    return False
+def to_ms(moment, /):
+    """Return what `clock.to_ms` returns."""
+    cdef int64_t found = utc_ms(moment)
+    return clock.to_ms(moment) if found < 0 else found

@@ -1,16 +1,16 @@
 """The compiled fold of usual events is the fold in Python, to the byte, and stays within its memory."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.clock import to_ms
+from streams import clock
 from streams.contracts import Event, EventType, Record
 from streams.settings.state import StateSettings
 from streams.state.arrivals import Arrival, arrival_of
-from streams.state.compiled import Usual
+from streams.state.compiled import Usual, to_ms
 from streams.state.draft import Draft, packed, thaw
 from streams.state.feedback import Feedback
 from streams.state.fold import apply
@@ -95,6 +95,25 @@ def test_what_nobody_is_told_of_is_not_encoded_and_what_is_too_long_is_left_to_p
     assert Usual(rules, tells=True).fold(value, short, False) == want
     assert Usual(rules, tells=False).fold(value, short, False) == (*want[:2], [])
     assert Usual(rules, tells=True).fold(value, long, False) is None
+
+
+@given(st.datetimes(timezones=st.just(UTC) | st.timezones() | st.sampled_from([timezone(timedelta(hours=-9))])))
+@example(datetime(1970, 1, 1, tzinfo=UTC))
+@example(datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
+@example(datetime(2000, 2, 29, 12, tzinfo=UTC))
+@example(datetime(2100, 3, 1, tzinfo=UTC))
+@settings(max_examples=500)
+def test_it_tells_the_time_of_a_moment_as_the_clock_does(moment: datetime) -> None:
+    assert to_ms(moment) == clock.to_ms(moment)
+
+
+def test_what_is_no_aware_moment_is_refused_as_by_the_clock() -> None:
+    for wrong in (datetime(2024, 1, 1), 7, None):
+        with pytest.raises(TypeError) as found:
+            to_ms(wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError) as wanted:
+            clock.to_ms(wrong)  # type: ignore[arg-type]
+        assert str(found.value) == str(wanted.value)
 
 
 def test_ratings_of_new_items_are_usual_and_search_is_not() -> None:
