@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Generic, TypeVar, cast
 
@@ -48,17 +49,20 @@ class Decoding(Generic[M]):
         return self.counts.total()
 
     def __iter__(self) -> Iterator[M]:
-        while self._messages:
-            found = self._chunk()
-            if Rejected in set(map(type, found)):  # seldom, and asked of all at once
-                self.rejected += [item for item in found if isinstance(item, Rejected)]
-                found = [item for item in found if not isinstance(item, Rejected)]
-            yield from cast(list[M], found)
+        return chain.from_iterable(self._chunks())
 
     @property
     def firsts(self) -> list[TopicPartition]:
         """Where the batch begins."""
         return [TopicPartition(*place, offset) for place, offset in self._first_offsets.items()]
+
+    def _chunks(self) -> Iterator[list[M]]:
+        while self._messages:
+            found = self._chunk()
+            if Rejected in set(map(type, found)):  # seldom, and asked of all at once
+                self.rejected += [item for item in found if isinstance(item, Rejected)]
+                found = [item for item in found if not isinstance(item, Rejected)]
+            yield cast(list[M], found)
 
     def _chunk(self) -> list[M | Rejected]:
         started = monotonic_seconds()

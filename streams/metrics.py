@@ -35,7 +35,7 @@ STAGE_SECONDS = Histogram(
 BATCH_RECORDS = Histogram(
     "headrace_streams_batch_records",
     "Records in a batch.",
-    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000),
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000, 20_000),
 )
 LAG_RECORDS = Gauge(
     "headrace_streams_lag_records", "Records of an owned partition not yet committed.", ["topic", "partition"]

@@ -51,7 +51,7 @@ class LoopSettings(Section):
     """`exactly_once` puts outputs and offsets of a batch into one transaction; `at_least_once` writes, then
     commits, and relies on results that are idempotent by source offset. `auto` is the first on Apache Kafka and
     the second on the embedded broker, which keeps no promise about transactions."""
-    batch_records: int = Field(default=10_000, ge=1)
+    batch_records: int = Field(default=20_000, ge=1)
     """Most records of one batch."""
     batch_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
     """A batch takes no more records once it holds so many bytes."""

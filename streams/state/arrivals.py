@@ -1,10 +1,10 @@
 """An event on its way into a state: no more of it than is needed from there on."""
 
 from typing import Final
-from zlib import crc32
 
 from streams.contexts import context_in
 from streams.contracts import EventFields, EventType, Record
+from streams.state.asked import mark_of
 from streams.topics import CLICKSTREAM
 
 Arrival = tuple[
@@ -48,6 +48,6 @@ def arrival_of(record: Record, event: EventFields, time_ms: int, context_field: 
         record.timestamp_ms,
         context_in(event.context, context_field) if context_field else None,
         event.event_id,
-        0 if session_id is None else (crc32(session_id.encode()) & 0xFFFF) or 1,
+        0 if session_id is None else mark_of(session_id),
         event.query if kind is _SEARCH else None,
     )

@@ -121,38 +121,28 @@ class Batch:
         return outputs
 
     def _settle(self) -> None:
-        for work in self._waiting:
+        left = self._waiting
+        if self._usual is not None:
+            repeats, left = self._usual.settle(left, None if self._feedback is None else self._feedback.add)
+            self._repeats += repeats
+        for work in left:
             self._fold(work)
         self._waiting.clear()
 
     def _fold(self, work: Work) -> None:
-        arrivals = work.arrivals
-        if not arrivals:
+        """Do for one user, with whatever arrivals, what `Usual.settle` does for many."""
+        if not work.arrivals:
             return
-        found = None
-        if self._usual is not None:
-            value = work.value
-            if value is None:
-                value = packed(Draft.of_nothing(work.user_id, work.partition))
-            found = self._usual.fold(value, arrivals, work.changed)
-        value, count, told = found or self._folded(work)
-        if count:
-            work.value, work.changed = value, True
-            if self._feedback is not None:
-                self._feedback.add(told, work.partition)
-        self._repeats += len(arrivals) - count
-        arrivals.clear()
-
-    def _folded(self, work: Work) -> tuple[bytes | None, int, list[bytes]]:
-        """Return what `Usual.fold` returns, for whatever arrivals."""
         value = work.value
         draft = Draft.of_nothing(work.user_id, work.partition) if value is None else _thawed(value, work.partition)
         if not work.changed:
             draft.caused_by.clear()
-        if not (accepted := apply(draft, work.arrivals, self._rules)):
-            return value, 0, []
-        told = [] if self._feedback is None else self._feedback.actions_of(accepted)
-        return packed(draft), len(accepted), told
+        if accepted := apply(draft, work.arrivals, self._rules):
+            work.value, work.changed = packed(draft), True
+            if self._feedback is not None:
+                self._feedback.add(self._feedback.actions_of(accepted), work.partition)
+        self._repeats += len(work.arrivals) - len(accepted)
+        work.arrivals.clear()
 
 
 def _thawed(value: bytes, partition: int) -> Draft:

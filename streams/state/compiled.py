@@ -1,14 +1,12 @@
-"""What `streams/state/usual.pyx` compiles, where it was built: the fold of usual events, and `clock.to_ms`."""
+"""The compiled fold of usual events, where it was built: see `streams/state/usual.pyx`."""
 
-__all__ = ["MOST_WAITING", "Usual", "to_ms"]
+__all__ = ["MOST_WAITING", "Usual"]
 
 try:
-    from streams.state.usual import Usual, to_ms
+    from streams.state.usual import Usual
 except (
     ModuleNotFoundError
 ):  # there was no C compiler when Headrace was installed; what is there but broken, raises
-    from streams.clock import to_ms
-
     Usual = None  # type: ignore[assignment,misc] # the stub says that it is a class
 
 MOST_WAITING = 600 if Usual is not None else 1_000_000

@@ -6,7 +6,7 @@ from streams.codec import UNREADABLE, decode_erasure, decode_event_fields, unrea
 from streams.contracts import Erasure, EventFields, EventType, Record, Rejected
 from streams.settings.state import StateSettings
 from streams.state.arrivals import Arrival, arrival_of
-from streams.state.compiled import to_ms
+from streams.state.asked import to_ms
 from streams.state.ownership import Homes
 from streams.topics import CLICKSTREAM, ERASURES, REKEYED
 
@@ -47,7 +47,8 @@ class Intake:
             event = decode_event_fields(value)
         except UNREADABLE as error:
             return unreadable(record, error)
-        time_ms, kind = to_ms(event.event_time), event.event_type
+        kind = event.event_type
+        time_ms = to_ms(event.event_time)
         suspect = (
             foreign
             or event.item_id is None

@@ -13,11 +13,11 @@ from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp
 
-from streams.state.calendar cimport import_datetime, utc_ms
 from streams.state.forgetting cimport crowd, holds_item, id_size
+from streams.state.layout cimport END, FIELDS, HASH, RATING, ROW, State, expect, read_state
 from streams.state.packing cimport (
-    Column, Reader, Span, append, append_byte, append_double, append_number, cut, grown, read_bytes, read_integer,
-    read_list, skip_text, time_of, write, write_bytes, write_integer, write_list_head, write_text, write_two,
+    Column, Reader, Span, append, append_byte, append_double, append_number, cut, grown, skip_text, time_of, write,
+    write_bytes, write_integer, write_list_head, write_text, write_two,
 )
 from streams.state.telling cimport (
     CODE, CONTEXT, CREATE_TIME_MS, EVENT_ID, ITEM_ID, MARK, OFFSET, RATING_VALUE, TIME_MS, TOPIC, action_of, text_of,
@@ -25,21 +25,15 @@ from streams.state.telling cimport (
 
 from xxhash import xxh3_64_digest as digest_of
 
-from streams import clock
 from streams.contracts import EventType, UserState, users
 from streams.contracts.events import DECISIONS
 from streams.state import arrivals
+from streams.state.draft import Draft, packed
 from streams.state.fold import CAUSES
 
-import_datetime()
-
 cdef enum:
-    FIELDS = 22  # of a `UserState`
-    HASH = 6  # `HASH_BYTES`
-    ROW = 9  # `ROW.size`
-    RATING = 8  # `RATING.size`
-    END = 0xFF
     NUMBER = 9  # most bytes of an integer, or before a text, bytes or list
+    AHEAD = 4  # so many users before its turn a state is fetched
 
 cdef int64_t RATED = EventType.RATING.code
 cdef int64_t SHOWN = EventType.IMPRESSION.code
@@ -54,13 +48,6 @@ if (FIELDS, HASH, ROW, RATING, bytes([END])) != (
     arrivals.ITEM_ID, arrivals.TIME_MS, arrivals.TOPIC, arrivals.CREATE_TIME_MS, arrivals.CONTEXT, arrivals.EVENT_ID
 ):
     raise ImportError("streams.state.usual was compiled for another layout: install Headrace again")
-
-
-cdef struct State:  # `head`, `query`, `partition` and `context` are passed on as they are
-    Span head, items, rows, ratings, seen, recent, query, causes, partition, context
-    int64_t seen_entries, event_count, newest_ms, second_ms, sessions, mark
-    int64_t[2] applied
-    Py_ssize_t cause_count
 
 
 cdef class Usual:
@@ -90,7 +77,42 @@ cdef class Usual:
     def __dealloc__(self):
         PyMem_Free(self.memory)
 
-    def fold(self, bytes value, list arrivals, bint goes_on):
+    def settle(self, list waiting, tell):
+        """Fold the arrivals of users into their states; return how many were repeats, and whoever is not usual.
+
+        Args:
+            waiting: each a `Work`; those that are usual have no arrivals afterwards.
+            tell: of a `Feedback`, as `Feedback.add`; None where nobody is told.
+        """
+        cdef Py_ssize_t count = len(waiting), number, repeats = 0
+        cdef list arrivals, left = []
+        cdef tuple found
+        for number in range(count):
+            if number + AHEAD < count:
+                value = waiting[number + AHEAD].value
+                if value is not None:
+                    expect(value)
+            work = waiting[number]
+            arrivals = work.arrivals
+            if not arrivals:
+                continue
+            value = work.value
+            if value is None:
+                value = packed(Draft.of_nothing(work.user_id, work.partition))
+            found = self.fold(value, arrivals, work.changed)
+            if found is None:
+                left.append(work)
+                continue
+            value, accepted, told = found
+            if accepted:
+                work.value, work.changed = value, True
+                if told:
+                    tell(told, work.partition)
+            repeats += len(arrivals) - <Py_ssize_t>accepted
+            arrivals.clear()
+        return repeats, left
+
+    cpdef tuple fold(self, bytes value, list arrivals, bint goes_on):
         """Return the bytes of the next state, how many arrivals were no repeats, and what the feedback app is told.
 
         Or None for what is not usual.
@@ -218,53 +240,6 @@ cdef class Usual:
         return 0
 
 
-cdef bint read_state(State* state, bytes value):
-    """Return whether the bytes have the layout of a state."""
-    cdef Reader reader = Reader(<const uint8_t*>PyBytes_AS_STRING(value), NULL, False)
-    cdef Py_ssize_t number
-    reader.end = reader.at + PyBytes_GET_SIZE(value)
-    state.head.at = reader.at
-    if read_list(&reader) != FIELDS:
-        return False
-    read_integer(&reader)
-    skip_text(&reader)
-    state.head.size = reader.at - state.head.at
-    state.items = read_bytes(&reader)
-    state.rows = read_bytes(&reader)
-    state.ratings = read_bytes(&reader)
-    state.seen = read_bytes(&reader)
-    state.seen_entries = read_integer(&reader)
-    state.recent = read_bytes(&reader)
-    state.event_count = read_integer(&reader)
-    state.newest_ms = read_integer(&reader)
-    state.second_ms = read_integer(&reader)
-    state.sessions = read_integer(&reader)
-    state.mark = read_integer(&reader)
-    state.query.at = reader.at
-    skip_text(&reader)
-    read_integer(&reader)
-    state.query.size = reader.at - state.query.at
-    state.cause_count = read_list(&reader)
-    state.causes.at = reader.at
-    for number in range(state.cause_count):
-        skip_text(&reader)
-    state.causes.size = reader.at - state.causes.at
-    state.partition.at = reader.at
-    read_integer(&reader)
-    state.partition.size = reader.at - state.partition.at
-    read_integer(&reader)
-    read_integer(&reader)
-    if read_list(&reader) != 2:
-        return False
-    state.applied[0] = read_integer(&reader)
-    state.applied[1] = read_integer(&reader)
-    state.context.at = reader.at
-    skip_text(&reader)
-    read_integer(&reader)
-    state.context.size = reader.at - state.context.at
-    return not (reader.broken or reader.at != reader.end or state.rows.size % ROW or state.recent.size % HASH)
-
-
 cdef uint8_t* write_causes(uint8_t* at, Span before, Py_ssize_t before_count, list accepted):
     """Write the ids of the newest events, those of an earlier call first."""
     cdef Py_ssize_t count = min(len(accepted), MOST_CAUSES), number
@@ -287,9 +262,3 @@ cdef bint holds_hash(Column recent, const char* digest, Py_ssize_t window) noexc
         if memcmp(recent.at + at, digest, HASH) == 0:
             return True
     return False
-
-
-def to_ms(moment, /):
-    """Return what `clock.to_ms` returns."""
-    cdef int64_t found = utc_ms(moment)
-    return clock.to_ms(moment) if found < 0 else found

@@ -1,16 +1,17 @@
 """The compiled fold of usual events is the fold in Python, to the byte, and stays within its memory."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams import clock
+from streams.clock import to_ms
 from streams.contracts import Event, EventType, Record
 from streams.settings.state import StateSettings
 from streams.state.arrivals import Arrival, arrival_of
-from streams.state.compiled import Usual, to_ms
+from streams.state.batch import Work
+from streams.state.compiled import Usual
 from streams.state.draft import Draft, packed, thaw
 from streams.state.feedback import Feedback
 from streams.state.fold import apply
@@ -83,6 +84,28 @@ def test_what_is_usual_is_folded(events: list[Arrival], bounds: StateSettings, g
     assert Usual(rules, tells=True).fold(value, events, goes_on) == in_python(value, events, rules, goes_on)
 
 
+def test_many_users_are_settled_as_each_by_itself_and_who_is_not_usual_is_left() -> None:
+    def acts(user: str, kind: EventType, *numbers: int) -> list[Arrival]:
+        return [
+            (user, kind.code, f"i{n}", 10**12 + n, None, None, 0, n, 7, None, f"e{n}", 0, "q") for n in numbers
+        ]
+
+    rules, told = Rules.of(ROOMY), list[tuple[list[bytes], int]]()
+    known = in_python(packed(Draft.of_nothing("b", 2)), acts("b", EventType.VIEW, 1), rules, goes_on=True)[0]
+    new = Work("a", b"a", 1, None, acts("a", EventType.VIEW, 1, 2))
+    repeats = Work("b", b"b", 2, known, acts("b", EventType.VIEW, 1, 1))
+    unusual = Work("c", b"c", 1, None, acts("c", EventType.SEARCH, 1))
+    idle = Work("d", b"d", 1, None, [])
+    want = in_python(packed(Draft.of_nothing("a", 1)), new.arrivals[:], rules, goes_on=False)
+    found = Usual(rules, tells=True).settle([new, repeats, unusual, idle], lambda *each: told.append(each))
+    assert found == (2, [unusual])
+    assert (new.value, new.changed, new.arrivals) == (want[0], True, [])
+    assert (repeats.value, repeats.changed, repeats.arrivals) == (known, False, [])
+    assert (unusual.value, unusual.changed, len(unusual.arrivals)) == (None, False, 1)
+    assert (idle.value, idle.changed) == (None, False)
+    assert told == [(want[2], 1)]
+
+
 def test_what_nobody_is_told_of_is_not_encoded_and_what_is_too_long_is_left_to_python() -> None:
     rules, value = Rules.of(ROOMY), packed(Draft.of_nothing("u", 1))
 
@@ -95,25 +118,6 @@ def test_what_nobody_is_told_of_is_not_encoded_and_what_is_too_long_is_left_to_p
     assert Usual(rules, tells=True).fold(value, short, False) == want
     assert Usual(rules, tells=False).fold(value, short, False) == (*want[:2], [])
     assert Usual(rules, tells=True).fold(value, long, False) is None
-
-
-@given(st.datetimes(timezones=st.just(UTC) | st.timezones() | st.sampled_from([timezone(timedelta(hours=-9))])))
-@example(datetime(1970, 1, 1, tzinfo=UTC))
-@example(datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
-@example(datetime(2000, 2, 29, 12, tzinfo=UTC))
-@example(datetime(2100, 3, 1, tzinfo=UTC))
-@settings(max_examples=500)
-def test_it_tells_the_time_of_a_moment_as_the_clock_does(moment: datetime) -> None:
-    assert to_ms(moment) == clock.to_ms(moment)
-
-
-def test_what_is_no_aware_moment_is_refused_as_by_the_clock() -> None:
-    for wrong in (datetime(2024, 1, 1), 7, None):
-        with pytest.raises(TypeError) as found:
-            to_ms(wrong)  # type: ignore[arg-type]
-        with pytest.raises(TypeError) as wanted:
-            clock.to_ms(wrong)  # type: ignore[arg-type]
-        assert str(found.value) == str(wanted.value)
 
 
 def test_ratings_of_new_items_are_usual_and_search_is_not() -> None:

@@ -21,7 +21,6 @@ from streams.store import MemoryStore
 from streams.topics import CLICKSTREAM, USER_ACTIONS
 from streams.worker import spare_collections, worker_loop
 
-_BARE_RECORDS = 10_000
 _CALL_SECONDS = 30.0
 
 
@@ -54,7 +53,7 @@ def bare(settings: Settings, count: int) -> dict[str, Any]:
     spare_collections()
     cpu, wall, read = time.process_time(), time.monotonic(), 1
     while read < count:
-        messages = reader.consume(_BARE_RECORDS, 0.05)
+        messages = reader.consume(settings.loop.batch_records, 0.05)
         if not messages:
             continue
         client.begin_transaction()
