@@ -55,7 +55,7 @@ class Trails(NamedTuple):
     Attributes:
         sources: int64 (n, l), numbers of the evidence's lists; -1 where there is none.
         texts: int64 (n, l), lines of the text vectors; -1 where there is none.
-        events: int64 (n,), events of the whole history.
+        events: int64 (n,), events of the history: the whole in training, what the state holds in serving (ADR 8).
     """
 
     sources: Integers
