@@ -24,19 +24,38 @@ class Bounded:
         threading.Thread(target=_serve, args=(self._calls, self._failures), name="bounded", daemon=True).start()
         weakref.finalize(self, self._calls.put, None)
 
-    def __call__(self, call: Callable[[], Any], seconds: float) -> None:
+    def __call__(
+        self,
+        call: Callable[[], Any],
+        seconds: float,
+        is_doubtful: Callable[[], bool] = lambda: False,
+        doubt_seconds: float = 0.0,
+    ) -> None:
         """Call, and raise what it raises.
 
+        Args:
+            seconds: how long to wait.
+            is_doubtful: asked after `doubt_seconds`, whether to wait no longer.
+
         Raises:
-            Overdue: it has not come back after so many seconds.
+            Overdue: it has not come back in time.
         """
         self._calls.put(call)
+        if self._came_back(doubt_seconds):
+            return
+        if is_doubtful():
+            raise Overdue(f"a call has not come back after {doubt_seconds:g} s")
+        if not self._came_back(seconds - doubt_seconds):
+            raise Overdue(f"a call has not come back after {seconds:g} s")
+
+    def _came_back(self, seconds: float) -> bool:
         try:
             failure = self._failures.get(timeout=seconds)
         except Empty:
-            raise Overdue(f"a call has not come back after {seconds:g} s") from None
+            return False
         if failure is not None:
             raise failure
+        return True
 
 
 def _serve(calls: "SimpleQueue[Callable[[], object] | None]", failures: "SimpleQueue[Exception | None]") -> None:

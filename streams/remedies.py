@@ -42,10 +42,12 @@ def _any(*codes: int) -> Callable[[KafkaError], bool]:
 
 
 TABLE: Final = (
+    # Not the end: a member that joins anew has no id for a moment, and a coordinator that has just taken over
+    # refuses its offsets in these words too. Of a real twin the consumer hears, and ends the worker (`Batches`).
     Row(
         _any(KafkaError.FENCED_INSTANCE_ID),
-        Remedy.END,
-        "another worker of this kind runs with the same instance name",
+        Remedy.ABORT,
+        "the group knows another member of this name, or this one joins anew",
     ),
     Row(
         _any(*FORBIDDEN),

@@ -34,8 +34,9 @@ from streams.contracts import Output
 from streams.delivery import Abandoned, Unknown
 from streams.errors import Transient
 from streams.queueing import queue
-from streams.remedies import TWIN, Remedy, ended, row_of, tells_of_absence
+from streams.remedies import Remedy, ended, row_of, tells_of_absence
 from streams.transform import Ends
+from streams.twins import TwinWatch
 
 _log = structlog.get_logger()
 _CALL_SECONDS = 5.0
@@ -44,8 +45,9 @@ _COMMIT_SECONDS = 5.0  # a longer wait would cost the consumer its session, and 
 _INIT_SECONDS = 1.0
 _FIRST_INIT_SECONDS = 0.1
 _CONNECT_SECONDS = 0.2
-_TWIN_REPLACEMENTS = 5
-_TWIN_SECONDS = 60.0
+_DOUBT_SECONDS = 2.0
+_LATELY_SECONDS = 60.0
+_UNREACHED = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})
 
 
 class _Lost(Exception):
@@ -84,7 +86,8 @@ class TransactionalDelivery:
         self._settled = False
         self._make_producer = make_producer
         self._timeout_seconds = timeout_seconds
-        self._replaced_at: list[float] = []
+        self._twins = TwinWatch()
+        self._unreached_at = float("-inf")
         self._counts: dict[str, int] = {}
         self._ends: dict[tuple[str, int], int] = {}
         self._bounded = Bounded()
@@ -181,7 +184,7 @@ class TransactionalDelivery:
         signed = [TopicPartition(each.topic, each.partition, each.offset, self._writer) for each in offsets]
         send = partial(self._producer.send_offsets_to_transaction, signed, group, _CALL_SECONDS)
         try:
-            self._do(lambda: self._bounded(send, _HUNG_SECONDS), patient=False)
+            self._do(lambda: self._bounded(send, _HUNG_SECONDS, self._is_cut_off, _DOUBT_SECONDS), patient=False)
         except Overdue as overdue:
             self._bounded = Bounded()
             self.absences += 1
@@ -220,7 +223,7 @@ class TransactionalDelivery:
                     # A batch whose records did not all arrive is never committed.
                     self._abort(error, committing and error.code() != KafkaError._INCONSISTENT)
                 case Remedy.REPLACE:
-                    self._count_twin(error)
+                    self._twins.fenced(error)
                     self._replace(error.str(), row.why)
                     lost = f"{row.why}: {error.str()}"
                     raise _Lost(lost) if committing else Abandoned(lost)
@@ -240,17 +243,6 @@ class TransactionalDelivery:
         except Abandoned:  # replaced on the way
             raise _Lost(refused) if committing else Abandoned(refused) from None
         raise Abandoned(refused)
-
-    def _count_twin(self, cause: KafkaError) -> None:
-        """End the worker when its producers keep being fenced.
-
-        Two of one name fence each other in every batch until the older one hears, with a heartbeat, that it is no
-        member any more; within those seconds this may come first.
-        """
-        now = monotonic_seconds()
-        self._replaced_at = [at for at in self._replaced_at if now - at < _TWIN_SECONDS] + [now]
-        if len(self._replaced_at) > _TWIN_REPLACEMENTS:
-            raise ended(cause, TWIN)
 
     def _replace(self, cause: str, why: str) -> None:
         self._settled = self._shaken = False
@@ -289,10 +281,17 @@ class TransactionalDelivery:
 
     def _noticed(self, error: KafkaError) -> None:
         """Take in an error that belongs to no call: an idle producer loses its coordinators just the same."""
+        if error.code() in _UNREACHED:
+            self._unreached_at = monotonic_seconds()
         # One of several brokers may be away for long, and its connection fails again and again.
         if self._waits_since is None and error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._shaken = True
             self.absences += 1
+
+    def _is_cut_off(self) -> bool:
+        """Return whether a broker was not reached lately, which may be the one that a call waits for."""
+        self._producer.poll(0)
+        return monotonic_seconds() - self._unreached_at < _LATELY_SECONDS
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:

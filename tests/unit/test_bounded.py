@@ -31,6 +31,21 @@ def test_a_call_that_does_not_come_back_is_overdue() -> None:
     released.set()
 
 
+@pytest.mark.parametrize(("doubtful", "waited"), [(True, "0.02"), (False, "0.05")])
+def test_a_call_in_doubt_is_overdue_sooner(doubtful: bool, waited: str) -> None:
+    released = threading.Event()
+    with pytest.raises(Overdue, match=f"after {waited} s"):
+        Bounded()(released.wait, 0.05, lambda: doubtful, 0.02)
+    released.set()
+
+
+def test_a_call_that_comes_back_is_not_doubted() -> None:
+    def asked() -> bool:
+        raise AssertionError
+
+    Bounded()(lambda: None, 10, asked, 5)
+
+
 def test_its_thread_ends_with_it() -> None:
     threads: list[threading.Thread] = []
     bounded = Bounded()

@@ -13,7 +13,7 @@ FATAL = {"fatal": True}
 @pytest.mark.parametrize(
     ("code", "flags", "remedy"),
     [
-        (KafkaError.FENCED_INSTANCE_ID, ABORTABLE, Remedy.END),
+        (KafkaError.FENCED_INSTANCE_ID, ABORTABLE, Remedy.ABORT),
         (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, FATAL, Remedy.END),
         (KafkaError.GROUP_AUTHORIZATION_FAILED, ABORTABLE, Remedy.END),
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, ABORTABLE, Remedy.END),

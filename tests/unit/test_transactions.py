@@ -167,9 +167,14 @@ def test_a_commit_that_cannot_be_aborted_any_more_leaves_the_outcome_unknown() -
         deliver(made, *states(1))
 
 
-def test_two_workers_with_one_name_end_with_a_sentence_that_says_so() -> None:
-    with pytest.raises(Fatal, match=r"same instance name.*HEADRACE_INSTANCE"):
-        deliver(delivery(Makes(send_offsets=[TWIN])), *states(1))
+def test_offsets_of_a_member_that_the_group_does_not_know_are_sent_again_with_the_next_batch() -> None:
+    makes = Makes(send_offsets=[TWIN])
+    made = delivery(makes)
+    with pytest.raises(Abandoned):
+        deliver(made, *states(1))
+    deliver(made, *states(1))
+    assert [producer.calls.count("abort") for producer in makes.made] == [1]
+    assert makes.made[0].visible
 
 
 def test_producers_that_keep_being_fenced_end_the_worker() -> None:

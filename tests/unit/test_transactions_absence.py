@@ -101,13 +101,22 @@ def test_a_broker_that_keeps_going_away_is_not_taken_for_a_twin() -> None:
     assert makes.made[-1].visible
 
 
-def test_a_call_that_never_comes_back_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("errors", "waits_seconds"), [([], 0.05), ([UNREACHED], 0.02), ([DOWN], 0.02)])
+def test_a_call_that_never_comes_back_is_left_behind_sooner_where_a_broker_is_not_reached(
+    monkeypatch: pytest.MonkeyPatch, errors: list[KafkaError], waits_seconds: float
+) -> None:
     monkeypatch.setattr(transactions, "_HUNG_SECONDS", 0.05)
+    monkeypatch.setattr(transactions, "_DOUBT_SECONDS", 0.02)
     makes = Makes()
     made = delivery(makes)
     released = threading.Event()
-    monkeypatch.setattr(makes.made[0], "send_offsets_to_transaction", lambda *_: released.wait())
-    with pytest.raises(Abandoned, match="has not come back"):
+
+    def hang(*_: object) -> None:
+        makes.made[0].errors = list(errors)
+        released.wait()
+
+    monkeypatch.setattr(makes.made[0], "send_offsets_to_transaction", hang)
+    with pytest.raises(Abandoned, match=f"has not come back after {waits_seconds:g} s"):
         deliver(made, *states(1))
     deliver(made, *states(1))
     released.set()

@@ -17,6 +17,7 @@ from tests.integration.faults import traffic
 from tests.integration.faults.fleet import Fleet, wait_until
 from tests.integration.faults.log import judge, length, wait_settled
 from tests.integration.faults.reference import Verdict
+from tests.integration.kafka_cluster import KafkaCluster
 from tests.integration.kafka_node import KafkaNode
 
 PLACES = ("written", "offsets", "committed")
@@ -28,7 +29,7 @@ class Stage:
     """What a scenario plays on."""
 
     settings: Settings
-    node: KafkaNode
+    node: KafkaNode | KafkaCluster
     fleet: Fleet
     draw: random.Random
     rate: float = 400.0
