@@ -83,7 +83,7 @@ class TransactionalDelivery:
         self._writer = writer
         self._consumer = consumer
         self._place = place
-        self._settled = False
+        self._settled = self._shaken = False
         self._make_producer = make_producer
         self._timeout_seconds = timeout_seconds
         self._twins = TwinWatch()
@@ -91,7 +91,6 @@ class TransactionalDelivery:
         self._counts: dict[str, int] = {}
         self._ends: dict[tuple[str, int], int] = {}
         self._bounded = Bounded()
-        self._shaken = False
         self.absences = 0
         self._producer = make_producer(self._noticed)
         self._waits_since: float | None = monotonic_seconds()
@@ -245,7 +244,7 @@ class TransactionalDelivery:
         raise Abandoned(refused)
 
     def _replace(self, cause: str, why: str) -> None:
-        self._settled = self._shaken = False
+        self._settled, self._shaken, self._unreached_at = False, False, float("-inf")
         metrics.PRODUCERS_REPLACED.inc()
         _log.warning("producer replaced", error=cause, why=why)
         self._producer.purge()
@@ -276,15 +275,17 @@ class TransactionalDelivery:
             if monotonic_seconds() - self._waits_since > self._timeout_seconds:
                 raise Transient(f"the broker starts no transaction: {error.str()}") from None
             raise Abandoned(f"the broker starts no transaction yet: {error.str()}") from None
-        self._producer.poll(0)  # that it had to wait for a broker is no news
+        self._producer.poll(0)  # see `_noticed`
         self._waits_since = None
 
     def _noticed(self, error: KafkaError) -> None:
         """Take in an error that belongs to no call: an idle producer loses its coordinators just the same."""
+        if self._waits_since is not None:
+            return  # that a new one has to wait for a broker is no news
         if error.code() in _UNREACHED:
             self._unreached_at = monotonic_seconds()
         # One of several brokers may be away for long, and its connection fails again and again.
-        if self._waits_since is None and error.code() == KafkaError._ALL_BROKERS_DOWN:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
             self._shaken = True
             self.absences += 1
 

@@ -1,6 +1,7 @@
 """What the transactional delivery does while its broker is away, and when it is back."""
 
 import threading
+import time
 
 import pytest
 from confluent_kafka import KafkaError
@@ -121,6 +122,28 @@ def test_a_call_that_never_comes_back_is_left_behind_sooner_where_a_broker_is_no
     deliver(made, *states(1))
     released.set()
     assert [bool(producer.visible) for producer in makes.made] == [False, True]
+
+
+def test_that_a_broker_was_not_reached_before_a_producer_was_ready_does_not_hurry_its_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transactions, "_DOUBT_SECONDS", 0.02)
+    makes = Makes()
+    made = delivery(makes)
+    makes.made[0].errors = [UNREACHED, DOWN]
+    makes.next_fails = {"init": [RETRIABLE, RETRIABLE]}
+    with pytest.raises(Abandoned, match="starts no transaction yet"):
+        deliver(made, *states(1))
+    makes.made[1].errors = [UNREACHED, DOWN]
+    send = makes.made[1].send_offsets_to_transaction
+
+    def slowly(offsets: object, group: object, timeout: float) -> None:
+        time.sleep(0.1)
+        send(offsets, group, timeout)
+
+    monkeypatch.setattr(makes.made[1], "send_offsets_to_transaction", slowly)
+    deliver(made, *states(1))
+    assert makes.made[1].visible
 
 
 def test_a_commit_that_is_never_answered_leaves_the_outcome_unknown() -> None:
