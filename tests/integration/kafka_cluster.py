@@ -1,6 +1,5 @@
 """Three brokers of real Apache Kafka and a controller of their own."""
 
-import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,7 +10,7 @@ from typing import Final
 from streams.errors import BrokerError
 from streams.kafka import metadata
 from streams.settings import Settings, load_settings
-from tests.integration.kafka_processes import APART, BROKER, CONTROLLER, SESSION_SECONDS, KafkaProcesses
+from tests.integration.kafka_processes import APART, BROKER, CONTROLLER, KafkaProcesses, lines_of
 
 BROKERS: Final = 3
 START_SECONDS: Final = 120.0
@@ -31,13 +30,11 @@ class KafkaCluster(KafkaProcesses):
     def __init__(self, jars: Path, directory: Path, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(jars, directory, voter=BROKERS, brokers=BROKERS)
         self._format(CONTROLLER, "controller", BROKERS, self._inside, APART)
-        more = "\n".join(f"{name}={value}" for name, value in (settings or {}).items())
-        more += f"\nmin.insync.replicas={_LEAST}"
+        more = lines_of({"min.insync.replicas": str(_LEAST), **(settings or {})})
         for number, port in enumerate(self._ports):
             broker = BROKER.format(port=port, replicas=BROKERS, least=_LEAST, more=more)
             self._format(f"kafka{number}", "broker", number, f"PLAINTEXT://127.0.0.1:{port}", broker + APART)
         self._turns = cycle(range(BROKERS))
-        self._killed_at = float("-inf")
 
     def start(self) -> None:
         """Start whatever does not run; return when all partitions are on all brokers.
@@ -45,9 +42,7 @@ class KafkaCluster(KafkaProcesses):
         Raises:
             RuntimeError: that does not come to be.
         """
-        if CONTROLLER not in self._running:
-            self._launch(CONTROLLER)
-        time.sleep(max(0.0, self._killed_at + 1.2 * SESSION_SECONDS - time.monotonic()))  # see `KafkaNode.start`
+        self._launch_controller()
         for number in range(BROKERS):
             process = self._running.get(f"kafka{number}")
             if process is None or process.poll() is not None:
@@ -63,10 +58,7 @@ class KafkaCluster(KafkaProcesses):
 
     def kill(self) -> None:
         """End a broker as a power cut would, each time another one."""
-        process = self._running[f"kafka{next(self._turns)}"]
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        self._killed_at = time.monotonic()
+        self._kill(f"kafka{next(self._turns)}")
 
 
 def _is_whole(settings: Settings) -> bool:

@@ -1,12 +1,11 @@
 """One broker of real Apache Kafka (KRaft) from a folder of its jars; owns its ports, its data and its end."""
 
-import signal
 import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.integration.kafka_processes import APART, BROKER, CONTROLLER, SESSION_SECONDS, KafkaProcesses
+from tests.integration.kafka_processes import APART, BROKER, CONTROLLER, KafkaProcesses, lines_of
 
 START_SECONDS = 90.0
 _FORGOTTEN = "these partitions are likely deleted already and hence can be skipped"
@@ -33,9 +32,7 @@ class KafkaNode(KafkaProcesses):
         super().__init__(jars, directory, voter=2 if controller_apart else 1)
         self._apart = controller_apart
         (self._port,) = self._ports
-        self._killed_at = float("-inf")
-        more = "\n".join(f"{name}={value}" for name, value in (settings or {}).items())
-        broker = BROKER.format(port=self._port, replicas=1, least=1, more=more)
+        broker = BROKER.format(port=self._port, replicas=1, least=1, more=lines_of(settings))
         outside = f"PLAINTEXT://127.0.0.1:{self._port}"
         if controller_apart:
             self._format(CONTROLLER, "controller", 2, self._inside, APART)
@@ -46,15 +43,11 @@ class KafkaNode(KafkaProcesses):
     def start(self) -> None:
         """Start, or start again on the same data; return when it answers.
 
-        A broker whose controller is apart comes back no sooner than the controller has taken it for dead. One that
-        is quicker still stands as the leader of everything: it goes to work, and is only then told that nobody
-        leads until it has registered anew. It drops the markers of transactions that end in between; see
-        `forgot_markers`. With both in one process this cannot be waited for: they come back together.
+        A broker whose controller is apart comes back no sooner than the controller has taken it for dead. With
+        both in one process this cannot be waited for: they come back together.
         """
         if self._apart:
-            if CONTROLLER not in self._running:
-                self._launch(CONTROLLER)
-            time.sleep(max(0.0, self._killed_at + 1.2 * SESSION_SECONDS - time.monotonic()))
+            self._launch_controller()
         process = self._launch("kafka")
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
@@ -67,10 +60,8 @@ class KafkaNode(KafkaProcesses):
 
     def kill(self) -> None:
         """End the broker as a power cut would."""
-        if (process := self._running.get("kafka")) is not None:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            self._killed_at = time.monotonic()
+        if "kafka" in self._running:
+            self._kill("kafka")
 
     @property
     def forgot_markers(self) -> bool:

@@ -5,6 +5,8 @@ import os
 import secrets
 import socket
 import subprocess
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 STOP_SECONDS = 20.0
@@ -66,6 +68,7 @@ class KafkaProcesses:
         self._controller_port, *self._ports = _free_ports(1 + brokers)
         self._cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._killed_at = float("-inf")
         self.bootstrap_servers = ",".join(f"127.0.0.1:{port}" for port in self._ports)
         (directory / "log4j2.properties").write_text(_LOGGING)
 
@@ -81,6 +84,24 @@ class KafkaProcesses:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def _kill(self, broker: str) -> None:
+        """End a broker as a power cut would."""
+        process = self._running[broker]
+        process.kill()
+        process.wait()
+        self._killed_at = time.monotonic()
+
+    def _launch_controller(self) -> None:
+        """Have the controller run, and wait until it has taken a broker that was killed for dead.
+
+        A broker that is back sooner still stands as the leader of everything: it goes to work, and is only then
+        told that nobody leads until it has registered anew. It drops the markers of transactions that end in
+        between; see `KafkaNode.forgot_markers`.
+        """
+        if CONTROLLER not in self._running:
+            self._launch(CONTROLLER)
+        time.sleep(max(0.0, self._killed_at + 1.2 * SESSION_SECONDS - time.monotonic()))
 
     @property
     def _inside(self) -> str:
@@ -126,6 +147,11 @@ class KafkaProcesses:
         java = os.environ.get("JAVA_HOME")
         program = str(Path(java) / "bin" / "java") if java else "java"
         return [program, *options, logging, "-cp", f"{self._jars}/*", *rest]
+
+
+def lines_of(settings: Mapping[str, str] | None) -> str:
+    """Return settings as a file of properties has them."""
+    return "\n".join(f"{name}={value}" for name, value in (settings or {}).items())
 
 
 def _free_ports(count: int) -> list[int]:
