@@ -4,7 +4,7 @@ from typing import Final
 
 from streams.contexts import context_in
 from streams.contracts import EventFields, EventType, Record
-from streams.state.asked import mark_of
+from streams.state.per_event import mark_of
 from streams.topics import CLICKSTREAM
 
 Arrival = tuple[

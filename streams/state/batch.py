@@ -42,7 +42,7 @@ class Batch:
     Args:
         store: of the owned partitions; `outputs` brings it up to date.
         feedback: takes the accepted events that name an item, or None.
-        usual: folds by the same rules, and tells where `feedback` does; None leaves all to the fold in Python.
+        usual: folds by the same rules; None leaves all to the fold in Python.
 
     Attributes:
         users: by the bytes of their id, in the order in which the batch met them.

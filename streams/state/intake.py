@@ -6,8 +6,8 @@ from streams.codec import UNREADABLE, decode_erasure, decode_event_fields, unrea
 from streams.contracts import Erasure, EventFields, EventType, Record, Rejected
 from streams.settings.state import StateSettings
 from streams.state.arrivals import Arrival, arrival_of
-from streams.state.asked import to_ms
 from streams.state.ownership import Homes
+from streams.state.per_event import to_ms
 from streams.topics import CLICKSTREAM, ERASURES, REKEYED
 
 Message = tuple[Record, str, Arrival] | tuple[Record, Erasure, None]

@@ -49,7 +49,7 @@ class StateTransform:
         self._store = MemoryStore() if store is None else store
         self._clock = clock
         self._rules = Rules.of(settings.state)
-        self._usual = None if Usual is None else Usual(self._rules, settings.state.feedback)
+        self._usual = None if Usual is None else Usual(self._rules)
         _log.info("fold", compiled=self._usual is not None)
         self._homes = Homes(partitions)
         self._rename = pseudonymise(settings.privacy)

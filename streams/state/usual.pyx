@@ -14,12 +14,12 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp
 
 from streams.state.forgetting cimport crowd, holds_item, id_size
-from streams.state.layout cimport END, FIELDS, HASH, RATING, ROW, State, expect, read_state
+from streams.state.state_layout cimport END, FIELDS, HASH, RATING, ROW, State, expect, read_state
 from streams.state.packing cimport (
     Column, Reader, Span, append, append_byte, append_double, append_number, cut, grown, skip_text, time_of, write,
     write_bytes, write_integer, write_list_head, write_text, write_two,
 )
-from streams.state.telling cimport (
+from streams.state.actions cimport (
     CODE, CONTEXT, CREATE_TIME_MS, EVENT_ID, ITEM_ID, MARK, OFFSET, RATING_VALUE, TIME_MS, TOPIC, action_of, text_of,
 )
 
@@ -55,15 +55,14 @@ cdef class Usual:
 
     Args:
         rules: a `Rules`.
-        tells: whether the feedback app hears of the events.
     """
 
     cdef int64_t history_length, horizon_ms, seen_length, recent_bytes, id_bytes, gap_ms, jump_ms
     cdef uint8_t* memory
     cdef Py_ssize_t room
-    cdef bint tells, by_context
+    cdef bint by_context
 
-    def __init__(self, rules, bint tells):
+    def __init__(self, rules):
         self.history_length = rules.history_length
         self.horizon_ms = -1 if rules.horizon_ms is None else rules.horizon_ms
         self.seen_length = rules.seen_length
@@ -71,7 +70,6 @@ cdef class Usual:
         self.id_bytes = rules.id_bytes
         self.gap_ms = rules.session_gap_ms
         self.jump_ms = rules.forward_jump_ms
-        self.tells = tells
         self.by_context = bool(rules.context_field)
 
     def __dealloc__(self):
@@ -82,7 +80,7 @@ cdef class Usual:
 
         Args:
             waiting: each a `Work`; those that are usual have no arrivals afterwards.
-            tell: of a `Feedback`, as `Feedback.add`; None where nobody is told.
+            tell: `Feedback.add`, or None where nobody is told.
         """
         cdef Py_ssize_t count = len(waiting), number, repeats = 0
         cdef list arrivals, left = []
@@ -99,7 +97,7 @@ cdef class Usual:
             value = work.value
             if value is None:
                 value = packed(Draft.of_nothing(work.user_id, work.partition))
-            found = self.fold(value, arrivals, work.changed)
+            found = self.fold(value, arrivals, work.changed, tell is not None)
             if found is None:
                 left.append(work)
                 continue
@@ -112,7 +110,7 @@ cdef class Usual:
             arrivals.clear()
         return repeats, left
 
-    cpdef tuple fold(self, bytes value, list arrivals, bint goes_on):
+    cpdef tuple fold(self, bytes value, list arrivals, bint goes_on, bint tells):
         """Return the bytes of the next state, how many arrivals were no repeats, and what the feedback app is told.
 
         Or None for what is not usual.
@@ -121,6 +119,7 @@ cdef class Usual:
             value: of a `user.state.v1` record; returned itself where all are repeats.
             arrivals: each an `Arrival`, in order of arrival.
             goes_on: whether the events add to the causes of `value`; otherwise these are let go.
+            tells: whether the feedback app is told; the list is empty otherwise.
         """
         cdef State old
         if not read_state(&old, value):
@@ -157,7 +156,7 @@ cdef class Usual:
             append(&recent, PyBytes_AS_STRING(digest), HASH)
             old.applied[topic] = offset
             accepted.append(event)
-            if self.tells and event[ITEM_ID] is not None:
+            if tells and event[ITEM_ID] is not None:
                 action = action_of(event, self.by_context)
                 if action is None:
                     return None

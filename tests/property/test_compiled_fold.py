@@ -73,7 +73,7 @@ def test_it_gives_the_bytes_of_the_fold_in_python_or_none(
     while begin < len(events):
         end, goes_on = data.draw(st.integers(begin + 1, len(events))), data.draw(st.booleans())
         want = in_python(value, events[begin:end], rules, goes_on)
-        assert Usual(rules, tells=True).fold(value, events[begin:end], goes_on) in (None, want)
+        assert Usual(rules).fold(value, events[begin:end], goes_on, True) in (None, want)
         value, begin, rules = want[0], end, Rules.of(after)
 
 
@@ -81,7 +81,7 @@ def test_it_gives_the_bytes_of_the_fold_in_python_or_none(
 def test_what_is_usual_is_folded(events: list[Arrival], bounds: StateSettings, goes_on: bool) -> None:
     rules, value = Rules.of(bounds), packed(Draft.of_nothing("u", 1))
     events = [(*each[:9], None, *each[10:]) for each in events]
-    assert Usual(rules, tells=True).fold(value, events, goes_on) == in_python(value, events, rules, goes_on)
+    assert Usual(rules).fold(value, events, goes_on, True) == in_python(value, events, rules, goes_on)
 
 
 def test_many_users_are_settled_as_each_by_itself_and_who_is_not_usual_is_left() -> None:
@@ -97,7 +97,7 @@ def test_many_users_are_settled_as_each_by_itself_and_who_is_not_usual_is_left()
     unusual = Work("c", b"c", 1, None, acts("c", EventType.SEARCH, 1))
     idle = Work("d", b"d", 1, None, [])
     want = in_python(packed(Draft.of_nothing("a", 1)), new.arrivals[:], rules, goes_on=False)
-    found = Usual(rules, tells=True).settle([new, repeats, unusual, idle], lambda *each: told.append(each))
+    found = Usual(rules).settle([new, repeats, unusual, idle], lambda *each: told.append(each))
     assert found == (2, [unusual])
     assert (new.value, new.changed, new.arrivals) == (want[0], True, [])
     assert (repeats.value, repeats.changed, repeats.arrivals) == (known, False, [])
@@ -115,9 +115,9 @@ def test_what_nobody_is_told_of_is_not_encoded_and_what_is_too_long_is_left_to_p
     short, long = click("i"), click("i" * 10_000)
     want = in_python(value, short, rules, goes_on=False)
     assert len(want[2]) == 1
-    assert Usual(rules, tells=True).fold(value, short, False) == want
-    assert Usual(rules, tells=False).fold(value, short, False) == (*want[:2], [])
-    assert Usual(rules, tells=True).fold(value, long, False) is None
+    assert Usual(rules).fold(value, short, False, True) == want
+    assert Usual(rules).fold(value, short, False, False) == (*want[:2], [])
+    assert Usual(rules).fold(value, long, False, True) is None
 
 
 def test_ratings_of_new_items_are_usual_and_search_is_not() -> None:
@@ -129,11 +129,9 @@ def test_ratings_of_new_items_are_usual_and_search_is_not() -> None:
         ]
 
     ratings = acts(EventType.RATING, 20)
-    assert Usual(rules, tells=True).fold(value, ratings, False) == in_python(value, ratings, rules, False)
-    assert Usual(rules, tells=True).fold(value, [*ratings, ratings[0]], False) == in_python(
-        value, ratings, rules, False
-    )
-    assert Usual(rules, tells=True).fold(value, acts(EventType.SEARCH, 1), False) is None
+    assert Usual(rules).fold(value, ratings, False, True) == in_python(value, ratings, rules, False)
+    assert Usual(rules).fold(value, [*ratings, ratings[0]], False, True) == in_python(value, ratings, rules, False)
+    assert Usual(rules).fold(value, acts(EventType.SEARCH, 1), False, True) is None
 
 
 @given(
@@ -151,5 +149,5 @@ def test_bytes_that_are_no_state_do_no_harm(
     for at, byte in changes:
         damaged[at % len(damaged)] = byte
     for value in (bytes(damaged), bytes(damaged[: size % len(damaged)]), bytes(damaged) + b"\x00"):
-        found = Usual(rules, tells=True).fold(value, events, True)
+        found = Usual(rules).fold(value, events, True, True)
         assert found is None or isinstance(found[0], bytes)

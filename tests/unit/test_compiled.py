@@ -5,8 +5,8 @@ import sysconfig
 from pathlib import Path
 
 from streams import clock
-from streams.state.asked import to_ms
 from streams.state.compiled import Usual
+from streams.state.per_event import to_ms
 
 
 def test_all_is_compiled_wherever_there_is_a_compiler() -> None:

@@ -1,4 +1,4 @@
-"""What is asked of every event: compiled where `streams/state/quick.pyx` was built, in Python elsewhere."""
+"""What is asked of every event: compiled where `per_event_compiled.pyx` was built, in Python elsewhere."""
 
 from zlib import crc32
 
@@ -13,7 +13,7 @@ def mark_in_python(session_id: str) -> int:
 
 
 try:
-    from streams.state.quick import mark_of, to_ms
+    from streams.state.per_event_compiled import mark_of, to_ms
 except (
     ModuleNotFoundError
 ):  # there was no C compiler when Headrace was installed; what is there but broken, raises

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""What is asked of every event, compiled: see `streams/state/asked.py`."""
+"""What is asked of every event, compiled: see `streams/state/per_event.py`."""
 
 from cpython.datetime cimport (
     PyDateTime_Check, datetime_day, datetime_hour, datetime_microsecond, datetime_minute, datetime_month,
@@ -32,7 +32,7 @@ def to_ms(moment, /):
 
 
 def mark_of(str session_id, /):
-    """Return what `asked.mark_in_python` returns."""
+    """Return what `per_event.mark_in_python` returns."""
     cdef Py_ssize_t size = 0, place
     cdef const uint8_t* text = <const uint8_t*>PyUnicode_AsUTF8AndSize(session_id, &size)
     cdef uint32_t found = 0xFFFFFFFF

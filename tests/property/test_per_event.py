@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams import clock
-from streams.state.asked import mark_in_python, mark_of, to_ms
+from streams.state.per_event import mark_in_python, mark_of, to_ms
 
 pytestmark = pytest.mark.skipif(to_ms is clock.to_ms, reason="nothing was compiled: there was no C compiler")
 ZONES = st.just(UTC) | st.timezones() | st.just(timezone(timedelta(hours=-9)))
